@@ -1,0 +1,37 @@
+# The driver's image: Node, one bundled file, mount(8) and a small init.
+#
+#   docker build -t csi-driver-subdir:dev .
+#
+# Both base images are arguments, so that locally made ones can take their place (test/cluster/image).
+ARG NODE_IMAGE=docker.io/library/node:26-trixie-slim
+ARG BASE_IMAGE=docker.io/library/debian:trixie-slim
+
+FROM ${NODE_IMAGE} AS build
+WORKDIR /src
+COPY package.json package-lock.json ./
+# Without install scripts: the only package that has one worth running is `node`, and Node is here already.
+RUN npm ci --ignore-scripts --no-audit --no-fund
+COPY tsconfig.json ./
+COPY proto proto
+COPY scripts scripts
+COPY src src
+RUN npm run build
+
+FROM ${BASE_IMAGE}
+# mount: mount(8) and umount(8). libatomic1, libstdc++6: what Node's own binary is linked with.
+RUN apt-get update \
+ && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends libatomic1 libstdc++6 mount tini \
+ && rm -rf /var/lib/apt/lists/* /var/cache/apt/* /var/log/*
+# The binary only: a driver needs neither npm nor Node's headers.
+COPY --from=build /usr/local/bin/node /usr/local/bin/node
+COPY --from=build /src/dist/csi-subdir.cjs /usr/local/lib/csi-subdir/csi-subdir.cjs
+
+ARG VERSION=dev
+LABEL org.opencontainers.image.title="csi-driver-subdir" \
+      org.opencontainers.image.description="CSI driver: every PersistentVolumeClaim becomes a directory" \
+      org.opencontainers.image.licenses="Apache-2.0" \
+      org.opencontainers.image.version="${VERSION}"
+ENV LC_ALL=C NODE_ENV=production
+# tini is PID 1: a Node process that hangs on storage could not even be killed there, and nobody would reap its children.
+ENTRYPOINT ["/usr/bin/tini", "--", "node", "/usr/local/lib/csi-subdir/csi-subdir.cjs"]
+CMD ["serve"]

@@ -1,0 +1,80 @@
+import { access, constants } from 'node:fs/promises';
+import { assemble } from '../assemble.ts';
+import { type Config, ConfigError, loadConfig } from '../config.ts';
+import { formatBytes } from '../domain/capacity.ts';
+import { DriverError } from '../domain/errors.ts';
+import { noStep } from '../host/step.ts';
+import { createLog } from '../log.ts';
+import type { Facts } from '../pools/facts.ts';
+import type { Shelf } from '../volumes/context.ts';
+
+/** Prints what each pool is and what is wrong; 1 when anything is. Changes nothing but the driver's own folder. */
+export const runCheck = async (args: readonly string[], env: NodeJS.ProcessEnv): Promise<number> => {
+  const lines: string[] = [];
+  let wrong = 0;
+  const say = (line: string): number => lines.push(line);
+  const complain = (line: string): void => {
+    wrong += 1;
+    say(line);
+  };
+  try {
+    const config = await loadConfig(args, env);
+    say(`config  ${config.options.config}: ok`);
+    await checkTools(complain);
+    for (const shelf of shelvesOf(config)) await checkPool(shelf, say, complain);
+  } catch (thrown) {
+    if (!(thrown instanceof ConfigError)) throw thrown;
+    for (const problem of thrown.problems) complain(`config  WRONG  ${problem}`);
+  }
+  say(wrong === 0 ? 'all is well' : `${wrong} ${wrong === 1 ? 'thing is' : 'things are'} wrong`);
+  process.stdout.write(`${lines.join('\n')}\n`);
+  return wrong === 0 ? 0 : 1;
+};
+
+const shelvesOf = (config: Config): readonly Shelf[] => {
+  const ignore = { started: () => {}, ended: () => {}, killed: () => {}, abandoned: () => {} };
+  return [...assemble(config, createLog('silent'), ignore, noStep).shelves.values()];
+};
+
+const checkTools = async (complain: (line: string) => void): Promise<void> => {
+  for (const tool of ['/bin/mount', '/bin/umount', '/bin/rm']) {
+    await access(tool, constants.X_OK).catch(() =>
+      complain(`tools   WRONG  ${tool} is missing: install util-linux and coreutils`),
+    );
+  }
+  if (process.getuid?.() !== 0) complain('user    WRONG  not root: volumes cannot be mounted or given an owner');
+};
+
+const checkPool = async (
+  { pool, ledger }: Shelf,
+  say: (line: string) => void,
+  complain: (line: string) => void,
+): Promise<void> => {
+  const label = `pool    ${pool.name} (${pool.root.path})`;
+  try {
+    await pool.root.prepare();
+    const facts = await pool.findOut();
+    const { records, unreadable } = await ledger.load();
+    say(`${label}: ${describeFacts(facts)}`);
+    say(
+      `        ${records.length} volumes ask for ${formatBytes(ledger.allocatedBytes())}${describeBudget(pool.budgetBytes)}`,
+    );
+    if (facts.readOnly) complain('        WRONG  the file system is mounted read-only');
+    for (const { reason } of unreadable) complain(`        WRONG  ${reason}`);
+  } catch (thrown) {
+    const error = DriverError.from(thrown);
+    const cause = error.kind === 'internal' && error.cause instanceof Error ? `: ${error.cause.message}` : '';
+    complain(`${label}: WRONG  ${error.message}${cause}`);
+  }
+};
+
+const describeFacts = ({ fileSystem, device, reflink, quota, space }: Facts): string =>
+  [
+    `${fileSystem} on ${device}`,
+    `${formatBytes(space.availableBytes)} of ${formatBytes(space.totalBytes)} free`,
+    reflink ? 'copies share blocks (reflink)' : 'copies are full copies (no reflink)',
+    quota === 'none' ? 'no quota' : `quota possible (${quota})`,
+  ].join(', ');
+
+const describeBudget = (bytes: number | undefined): string =>
+  bytes === undefined ? ', no capacity set: sizes are not limited' : ` of ${formatBytes(bytes)}`;

@@ -1,0 +1,1 @@
+export const runDemo = async (_args: readonly string[]): Promise<number> => 0;

@@ -1,0 +1,28 @@
+import { loadConfig } from '../config.ts';
+import { startDriver } from '../driver.ts';
+import type { Step } from '../host/step.ts';
+import { createLog } from '../log.ts';
+
+/** Serves until SIGTERM or SIGINT; a second one leaves at once. */
+export const runServe = async (args: readonly string[], env: NodeJS.ProcessEnv, step: Step): Promise<number> => {
+  const config = await loadConfig(args, env);
+  const log = createLog(config.options.logLevel);
+  process.on('unhandledRejection', (reason) => log.error({ err: reason }, 'unhandled rejection'));
+  const driver = await startDriver(config, log, step);
+  const signal = await nextSignal();
+  log.info({ signal }, 'stopping');
+  void nextSignal().then(() => process.exit(1));
+  await driver.stop();
+  log.info({}, 'stopped');
+  return 0;
+};
+
+const nextSignal = (): Promise<NodeJS.Signals> =>
+  new Promise((resolve) => {
+    const signals: readonly NodeJS.Signals[] = ['SIGTERM', 'SIGINT'];
+    const take = (signal: NodeJS.Signals): void => {
+      for (const one of signals) process.off(one, take);
+      resolve(signal);
+    };
+    for (const one of signals) process.on(one, take);
+  });

@@ -1,0 +1,222 @@
+import { readFile } from 'node:fs/promises';
+import { parseArgs } from 'node:util';
+import { parse as parseYaml } from 'yaml';
+import { z } from 'zod';
+import { parseQuantity } from './domain/capacity.ts';
+import { DriverError } from './domain/errors.ts';
+import { POOL_NAME } from './domain/handle.ts';
+import { checkTemplate, parseMode } from './domain/parameters.ts';
+import { isNormalAbsolute } from './domain/paths.ts';
+import { DEFAULT_TEMPLATE } from './domain/template.ts';
+import { LOG_LEVELS } from './log.ts';
+
+/** Everything that is wrong with a configuration, each with the path of its key. */
+export class ConfigError extends Error {
+  override readonly name = 'ConfigError';
+  readonly problems: readonly string[];
+
+  constructor(problems: readonly string[]) {
+    super(problems.join('\n'));
+    this.problems = problems;
+  }
+}
+
+const absolutePath = z.string().refine(isNormalAbsolute, 'expected an absolute path without "." or ".." components');
+const socketPath = absolutePath.refine(
+  (path) => Buffer.byteLength(path) < 108,
+  'expected less than 108 bytes (sockaddr_un)',
+);
+
+/** The process, by flags (`--node-id`) or environment (`CSI_SUBDIR_NODE_ID`). The reference table is made from this. */
+export const optionsSchema = z.strictObject({
+  config: z.string().default('/etc/csi-subdir/config.yaml').describe('File that names the pools.'),
+  socket: socketPath.default('/csi/csi.sock').describe('Unix socket on which the CSI services are served.'),
+  mode: z.enum(['controller', 'node', 'all']).default('all').describe('Which services are served beside Identity.'),
+  driverName: z
+    .string()
+    .regex(/^[a-z0-9](?:[a-z0-9.-]{0,61}[a-z0-9])?$/, 'expected a DNS name of at most 63 characters')
+    .default('local.csi-subdir.dev')
+    .describe('Name of the CSI driver.'),
+  nodeId: z.string().min(1).max(192).default('localhost').describe('Name of this node, as Kubernetes knows it.'),
+  kubeletDir: absolutePath.default('/var/lib/kubelet').describe('Staging paths and targets lie below it.'),
+  http: z
+    .string()
+    .regex(/^(?:|\[[0-9a-f:]+\]|[0-9A-Za-z.-]+):\d{1,5}$/, 'expected HOST:PORT')
+    .default(':9808')
+    .describe('Address of /metrics, /healthz and /readyz.'),
+  registrationDir: z
+    .union([z.literal(''), absolutePath])
+    .default('')
+    .describe("The kubelet's plugins_registry; empty: a registrar sidecar registers the driver."),
+  registrationEndpoint: z
+    .union([z.literal(''), absolutePath])
+    .default('')
+    .describe('Path of --socket as the kubelet sees it; empty: the same.'),
+  maxVolumesPerNode: z.coerce
+    .number()
+    .int()
+    .min(0)
+    .max(2 ** 31 - 1)
+    .default(0)
+    .describe('Volumes per node; 0: no limit of ours.'),
+  callTimeoutMs: z.coerce
+    .number()
+    .int()
+    .min(100)
+    .max(600_000)
+    .default(60_000)
+    .describe('Milliseconds a caller waits at most.'),
+  stopTimeoutMs: z.coerce
+    .number()
+    .int()
+    .min(0)
+    .max(600_000)
+    .default(20_000)
+    .describe('Milliseconds that running calls get at a stop.'),
+  logLevel: z.enum(LOG_LEVELS).default('info').describe('Least level that is logged.'),
+});
+
+export type Options = z.output<typeof optionsSchema>;
+
+const quantity = z.union([z.string(), z.number().int().positive()]).transform((value, context) => {
+  const bytes = parseQuantity(String(value));
+  if (bytes !== undefined && bytes > 0) return bytes;
+  context.addIssue({ code: 'custom', message: 'expected a quantity like 500Gi' });
+  return z.NEVER;
+});
+
+const mode = z.union([z.string(), z.number()]).transform((value, context) => {
+  const bits = typeof value === 'string' ? parseMode(value) : undefined;
+  if (bits !== undefined) return bits;
+  context.addIssue({ code: 'custom', message: 'expected an octal mode in quotes like "0770"' });
+  return z.NEVER;
+});
+
+const template = z.string().superRefine((text, context) => {
+  try {
+    checkTemplate(text, 'template');
+  } catch (thrown) {
+    context.addIssue({ code: 'custom', message: thrown instanceof DriverError ? thrown.message : String(thrown) });
+  }
+});
+
+const id = z
+  .int()
+  .min(0)
+  .max(2 ** 32 - 2);
+
+export const poolSchema = z.strictObject({
+  hostPath: z
+    .strictObject({ path: absolutePath.describe('Directory of this node that volumes are made in; it must exist.') })
+    .describe('A pool on a path of the node.'),
+  capacity: quantity.optional().describe('What all volumes together may ask for, e.g. 500Gi; left out: no budget.'),
+  directory: template.default(DEFAULT_TEMPLATE).describe('Template of the volume directory.'),
+  mode: mode.default(0o777).describe('Permission bits of a volume directory.'),
+  uid: id.default(0).describe('Owner of a volume directory.'),
+  gid: id.default(0).describe('Group of a volume directory.'),
+  onDelete: z
+    .enum(['delete', 'retain', 'archive'])
+    .default('delete')
+    .describe('What DeleteVolume does with the directory.'),
+  existing: z.enum(['fail', 'adopt']).default('fail').describe('What happens where the directory exists already.'),
+});
+
+export type PoolConfig = z.output<typeof poolSchema>;
+
+const fileSchema = z.strictObject({
+  pools: z
+    .record(z.string().regex(POOL_NAME, 'expected a DNS label as the name of a pool'), poolSchema)
+    .refine((pools) => Object.keys(pools).length > 0, 'expected at least one pool')
+    .superRefine((pools, context) => {
+      const paths = new Map<string, string>();
+      for (const [name, { hostPath }] of Object.entries(pools)) {
+        const first = paths.get(hostPath.path);
+        if (first !== undefined)
+          context.addIssue({
+            code: 'custom',
+            path: [name, 'hostPath', 'path'],
+            message: `is the path of pool ${first} too`,
+          });
+        paths.set(hostPath.path, name);
+      }
+    }),
+});
+
+export type Pools = Readonly<Record<string, PoolConfig>>;
+
+export interface Config {
+  readonly options: Options;
+  readonly pools: Pools;
+}
+
+/** Flags win over the environment. Throws ConfigError with every problem, of the flags and of the file. */
+export const loadConfig = async (args: readonly string[], env: NodeJS.ProcessEnv): Promise<Config> => {
+  const options = optionsSchema.safeParse({ ...fromEnvironment(env), ...fromFlags(args) });
+  const path = options.success ? options.data.config : undefined;
+  const pools = path === undefined ? undefined : await readPools(path);
+  const problems = [
+    ...(options.success ? [] : options.error.issues.map((issue) => describeIssue(issue, (key) => `--${kebab(key)}`))),
+    ...(pools?.problems ?? []),
+  ];
+  if (!options.success || pools?.pools === undefined || problems.length > 0) throw new ConfigError(problems);
+  return { options: options.data, pools: pools.pools };
+};
+
+/** The text of a pools file, checked. */
+export const parsePools = (
+  text: string,
+  path: string,
+): { readonly pools?: Pools; readonly problems: readonly string[] } => {
+  let data: unknown;
+  try {
+    data = parseYaml(text);
+  } catch (thrown) {
+    return { problems: [`${path}: not YAML: ${thrown instanceof Error ? thrown.message : String(thrown)}`] };
+  }
+  const result = fileSchema.safeParse(data ?? {});
+  if (result.success) return { pools: result.data.pools, problems: [] };
+  return { problems: result.error.issues.map((issue) => `${path}: ${describeIssue(issue, (key) => key)}`) };
+};
+
+/** `nodeId` as it is written on the command line. */
+export const kebab = (key: string): string => key.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+
+export const environmentName = (key: string): string => `CSI_SUBDIR_${kebab(key).replaceAll('-', '_').toUpperCase()}`;
+
+const OPTION_KEYS = Object.keys(optionsSchema.shape);
+
+const fromEnvironment = (env: NodeJS.ProcessEnv): Readonly<Record<string, string>> =>
+  Object.fromEntries(
+    OPTION_KEYS.flatMap((key) => {
+      const value = env[environmentName(key)];
+      return value === undefined ? [] : [[key, value]];
+    }),
+  );
+
+const fromFlags = (args: readonly string[]): Readonly<Record<string, unknown>> => {
+  const flags = Object.fromEntries(OPTION_KEYS.map((key) => [kebab(key), { type: 'string' as const }]));
+  try {
+    const { values } = parseArgs({ args: [...args], options: flags, strict: true, allowPositionals: false });
+    return Object.fromEntries(
+      OPTION_KEYS.flatMap((key) => (values[kebab(key)] === undefined ? [] : [[key, values[kebab(key)]]])),
+    );
+  } catch (thrown) {
+    throw new ConfigError([thrown instanceof Error ? thrown.message : String(thrown)]);
+  }
+};
+
+const readPools = async (path: string) => {
+  try {
+    return parsePools(await readFile(path, 'utf8'), path);
+  } catch (thrown) {
+    return {
+      problems: [`--config: ${path} cannot be read: ${thrown instanceof Error ? thrown.message : String(thrown)}`],
+    };
+  }
+};
+
+const describeIssue = (issue: z.core.$ZodIssue, nameFirst: (key: string) => string): string => {
+  const [first, ...rest] = issue.path.map(String);
+  const path = first === undefined ? '' : [nameFirst(first), ...rest].join('.');
+  return path === '' ? issue.message : `${path}: ${issue.message}`;
+};

@@ -1,0 +1,19 @@
+import { invalid } from './errors.ts';
+import { type Directory, parseDirectory } from './paths.ts';
+
+/** Where a volume lies, as its PV says it in volumeAttributes: written by CreateVolume, or by an admin by hand. */
+export interface Location {
+  readonly pool: string | undefined;
+  readonly directory: Directory;
+}
+
+const KNOWN = ['pool', 'directory'];
+
+/** Keys with a slash are Kubernetes' own (pod info, service-account tokens): they are never read, never shown. */
+export const parseAttributes = (raw: Readonly<Record<string, string>>, field: string): Location => {
+  const unknown = Object.keys(raw).find((key) => !key.includes('/') && !KNOWN.includes(key));
+  if (unknown !== undefined) throw invalid(field, `only the keys ${KNOWN.join(' and ')}`, unknown);
+  if (raw.directory === undefined)
+    throw invalid(`${field}.directory`, 'the volume directory below the root of its pool');
+  return { pool: raw.pool, directory: parseDirectory(raw.directory, `${field}.directory`) };
+};

@@ -1,0 +1,64 @@
+import { DriverError } from './errors.ts';
+
+/** Bytes; 0 means "not said", as in the CSI spec. */
+export interface CapacityRange {
+  readonly requiredBytes: number;
+  readonly limitBytes: number;
+}
+
+/** What a claim without a size gets, in bytes, unless its limit is smaller. */
+export const DEFAULT_CAPACITY_BYTES = 1024 ** 3;
+export const MINIMUM_CAPACITY_BYTES = 1;
+
+/** The size a new volume gets: what is required, else the default within the limit. */
+export const chooseCapacity = ({ requiredBytes, limitBytes }: CapacityRange): number => {
+  if (requiredBytes > 0) return requiredBytes;
+  return limitBytes > 0 ? Math.min(limitBytes, DEFAULT_CAPACITY_BYTES) : DEFAULT_CAPACITY_BYTES;
+};
+
+/** True when a volume of `bytes` is a valid answer to a request for `range`. */
+export const satisfies = (bytes: number, { requiredBytes, limitBytes }: CapacityRange): boolean =>
+  bytes >= requiredBytes && (limitBytes === 0 || bytes <= limitBytes);
+
+/** The size a volume of `currentBytes` is expanded to. It never shrinks. Throws out-of-range. */
+export const chooseExpansion = (currentBytes: number, { requiredBytes, limitBytes }: CapacityRange): number => {
+  const bytes = Math.max(currentBytes, requiredBytes);
+  if (limitBytes > 0 && bytes > limitBytes) {
+    throw new DriverError(
+      'out-of-range',
+      `capacity_range.limit_bytes: expected at least ${bytes} (a volume never shrinks), got ${limitBytes}`,
+    );
+  }
+  return bytes;
+};
+
+const UNITS: Readonly<Record<string, number>> = {
+  '': 1,
+  k: 1e3,
+  M: 1e6,
+  G: 1e9,
+  T: 1e12,
+  P: 1e15,
+  Ki: 1024,
+  Mi: 1024 ** 2,
+  Gi: 1024 ** 3,
+  Ti: 1024 ** 4,
+  Pi: 1024 ** 5,
+};
+
+/** A Kubernetes quantity (`10Gi`, `500M`, `1.5T`) in bytes, or undefined. */
+export const parseQuantity = (text: string): number | undefined => {
+  const match = /^(\d+(?:\.\d+)?)(|[kMGTP]|[KMGTP]i)$/.exec(text);
+  const unit = UNITS[match?.[2] ?? 'none'];
+  if (match?.[1] === undefined || unit === undefined) return undefined;
+  const bytes = Math.floor(Number(match[1]) * unit);
+  return Number.isSafeInteger(bytes) ? bytes : undefined;
+};
+
+/** Bytes for people: `1.5 GiB`. */
+export const formatBytes = (bytes: number): string => {
+  const units = ['B', 'KiB', 'MiB', 'GiB', 'TiB', 'PiB'];
+  const power = bytes < 1024 ? 0 : Math.min(units.length - 1, Math.floor(Math.log2(bytes) / 10));
+  const value = bytes / 1024 ** power;
+  return `${Number.isInteger(value) ? value : value.toFixed(1)} ${units[power]}`;
+};

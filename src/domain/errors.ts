@@ -1,0 +1,65 @@
+/**
+ * What went wrong, in the words of the rules, not of any protocol. `rpc/status.ts` holds the one table that maps a
+ * kind to a gRPC status; which of them the sidecars take as final is in docs/explanation/errors.md.
+ */
+export type ErrorKind =
+  | 'invalid-argument'
+  | 'not-found'
+  | 'already-exists'
+  | 'out-of-range'
+  | 'failed-precondition'
+  | 'no-space'
+  | 'aborted'
+  | 'deadline-exceeded'
+  | 'unavailable'
+  | 'internal';
+
+/** The only error that leaves a room. Its message is shown to users; its cause is for the log. */
+export class DriverError extends Error {
+  override readonly name = 'DriverError';
+  readonly kind: ErrorKind;
+
+  constructor(kind: ErrorKind, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.kind = kind;
+  }
+
+  /** Keeps a DriverError as it is; gives a system error the kind of its errno; anything else is internal. */
+  static from(thrown: unknown): DriverError {
+    if (thrown instanceof DriverError) return thrown;
+    const code = errnoOf(thrown);
+    const known = code === undefined ? undefined : systemErrors[code];
+    if (known === undefined) return new DriverError('internal', 'internal error', { cause: thrown });
+    return new DriverError(known.kind, known.message, { cause: thrown });
+  }
+}
+
+/** The errno name (`ENOENT`) of a system error, or undefined. */
+export const errnoOf = (thrown: unknown): string | undefined =>
+  thrown instanceof Error && 'code' in thrown && typeof thrown.code === 'string' ? thrown.code : undefined;
+
+/** A field of a request that is not what it should be. `got` is quoted only where it cannot be a secret. */
+export const invalid = (field: string, expected: string, got?: string): DriverError =>
+  new DriverError(
+    'invalid-argument',
+    `${field}: expected ${expected}${got === undefined ? '' : `, got ${quote(got)}`}`,
+  );
+
+/** Text from outside, made safe for a message: control characters escaped, cut at 80 characters. */
+export const quote = (text: string): string => {
+  const shown = text.length > 80 ? `${text.slice(0, 80)}…` : text;
+  return JSON.stringify(shown);
+};
+
+const systemErrors: Readonly<Record<string, { readonly kind: ErrorKind; readonly message: string }>> = {
+  ENOSPC: { kind: 'no-space', message: 'no space left on the pool' },
+  EDQUOT: { kind: 'no-space', message: 'the quota of the pool is used up' },
+  EROFS: { kind: 'failed-precondition', message: 'the file system is read-only' },
+  EACCES: { kind: 'failed-precondition', message: 'permission denied by the file system' },
+  EPERM: { kind: 'failed-precondition', message: 'operation not permitted by the file system' },
+  ESTALE: { kind: 'unavailable', message: 'the file handle is stale' },
+  EIO: { kind: 'unavailable', message: 'the file system reports an input/output error' },
+  ENOTCONN: { kind: 'unavailable', message: 'the file system is not connected' },
+  EMFILE: { kind: 'unavailable', message: 'too many open files' },
+  ENFILE: { kind: 'unavailable', message: 'too many open files' },
+};

@@ -1,0 +1,45 @@
+import type { Directory } from './paths.ts';
+
+/** Raised when the layout on disk changes; a root with a higher number is refused. */
+export const LAYOUT = 1;
+
+export type OnDelete = 'delete' | 'retain' | 'archive';
+export type Existing = 'fail' | 'adopt';
+
+/** Who owns the volume directory and with which permission bits. */
+export interface Ownership {
+  readonly mode: number;
+  readonly uid: number;
+  readonly gid: number;
+}
+
+/** What ControllerModifyVolume may change. */
+export interface Settings extends Ownership {
+  readonly onDelete: OnDelete;
+}
+
+/** The PersistentVolumeClaim a volume was made for, where the provisioner tells (--extra-create-metadata). */
+export interface Claim {
+  readonly namespace: string;
+  readonly name: string;
+}
+
+export type VolumeState = 'creating' | 'ready' | 'deleting';
+
+/** One volume as its record says it: `<root>/.csi-subdir/volumes/<name>.json`. The truth about what exists. */
+export interface VolumeRecord {
+  readonly name: string;
+  /** The name as the caller gave it; `name` may be its hash. */
+  readonly requestedName: string;
+  readonly directory: Directory;
+  readonly capacityBytes: number;
+  readonly state: VolumeState;
+  /** As asked for at creation: the same name with others is another volume. */
+  readonly parameters: Readonly<Record<string, string>>;
+  readonly settings: Settings;
+  /** True when the directory was there before the volume: nothing but DeleteVolume may ever remove it. */
+  readonly adopted: boolean;
+  readonly claim?: Claim;
+  /** ISO 8601, UTC. */
+  readonly createdAt: string;
+}

@@ -1,0 +1,104 @@
+import { realpath } from 'node:fs/promises';
+import { join } from 'node:path';
+import { assemble } from './assemble.ts';
+import type { Config, Options } from './config.ts';
+import { claimSocket } from './host/socket.ts';
+import type { Step } from './host/step.ts';
+import { serveHttp } from './http.ts';
+import type { Log } from './log.ts';
+import { createMetrics } from './metrics.ts';
+import { createController } from './rpc/controller.ts';
+import { loadDefinitions } from './rpc/definitions.ts';
+import { createIdentity } from './rpc/identity.ts';
+import { createNode } from './rpc/node.ts';
+import { createRegistration, type Registration } from './rpc/registration.ts';
+import { type Service, serveSocket } from './rpc/server.ts';
+import { createUnary } from './rpc/unary.ts';
+import { samplePools } from './sample.ts';
+import { VERSION } from './version.ts';
+import type { NodeContext } from './volumes/node-context.ts';
+import { createOpener, type Opener } from './volumes/open.ts';
+
+export interface Driver {
+  readonly httpPort: number;
+  /** Refuses new calls, finishes running ones within `--stop-timeout-ms`, removes its sockets. */
+  readonly stop: () => Promise<void>;
+}
+
+/** Wires the rooms together, by hand, and serves: first the CSI socket, then, with the pools open, the kubelet's. */
+export const startDriver = async (config: Config, log: Log, step: Step): Promise<Driver> => {
+  const { options } = config;
+  const stopping = new AbortController();
+  const metrics = createMetrics(options.driverName, VERSION);
+  const context = assemble(config, log, metrics.children, step);
+  const opener = createOpener(context, log, stopping.signal);
+  const registration = createRegistration(options.driverName, options.registrationEndpoint || options.socket, log);
+  metrics.watchPools(() => samplePools(context, opener));
+
+  const unary = createUnary({
+    log,
+    boundMs: options.callTimeoutMs,
+    observe: metrics.observeCall,
+    stopping: stopping.signal,
+  });
+  const csi = await serveSocket(await claimSocket(options.socket), await csiServices(options, context, opener), unary);
+  await opener.open();
+  const registrar =
+    options.registrationDir === ''
+      ? undefined
+      : await serveSocket(await claimSocket(registrationSocket(options)), [registrationService(registration)], unary);
+  const notReady = () => [...opener.problems(), ...registrationProblems(registration)];
+  const http = await serveHttp({ address: options.http, registry: metrics.registry, notReady });
+  log.info({ ...options, version: VERSION, httpPort: http.port }, 'serving');
+
+  return {
+    httpPort: http.port,
+    stop: async () => {
+      stopping.abort();
+      context.purger.stop();
+      await Promise.all([csi.stop(options.stopTimeoutMs), registrar?.stop(0)]);
+      http.stop();
+    },
+  };
+};
+
+const csiServices = async (options: Options, context: NodeContext, opener: Opener): Promise<readonly Service[]> => {
+  const definitions = loadDefinitions();
+  const identity = createIdentity({
+    driverName: options.driverName,
+    version: VERSION,
+    servesController: options.mode !== 'node',
+    hasTopology: context.topology !== undefined,
+    isReady: () => opener.problems().length === 0,
+  });
+  const services: Service[] = [
+    { name: 'csi.v1.Identity', definition: definitions['csi.v1.Identity'], methods: identity },
+  ];
+  if (options.mode !== 'node') {
+    const methods = createController(context);
+    services.push({ name: 'csi.v1.Controller', definition: definitions['csi.v1.Controller'], methods });
+  }
+  if (options.mode !== 'controller') {
+    const methods = createNode(context, {
+      nodeId: options.nodeId,
+      maxVolumes: options.maxVolumesPerNode,
+      kubeletDir: options.kubeletDir,
+      // The mount table knows real paths only; /var/lib/kubelet is a link on some distributions.
+      realKubeletDir: await realpath(options.kubeletDir).catch(() => options.kubeletDir),
+    });
+    services.push({ name: 'csi.v1.Node', definition: definitions['csi.v1.Node'], methods });
+  }
+  return services;
+};
+
+const registrationService = ({ methods }: Registration): Service => ({
+  name: 'pluginregistration.Registration',
+  definition: loadDefinitions()['pluginregistration.Registration'],
+  methods,
+});
+
+const registrationSocket = ({ registrationDir, driverName }: Options): string =>
+  join(registrationDir, `${driverName}-reg.sock`);
+
+const registrationProblems = (registration: Registration): readonly string[] =>
+  registration.state() === 'refused' ? ['the kubelet refused the registration: see the log'] : [];

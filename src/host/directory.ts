@@ -1,0 +1,137 @@
+import { constants } from 'node:fs';
+import { type FileHandle, lstat, mkdir, open, rmdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { DriverError, errnoOf } from '../domain/errors.ts';
+import { componentsOf, type Directory } from '../domain/paths.ts';
+import type { Ownership } from '../domain/volume.ts';
+
+/**
+ * Opens a directory, never through a link. Paths below a root are walked component by component through
+ * /proc/self/fd: the openat(2) that Node does not have. Whoever swaps a directory for a link meanwhile gets an error,
+ * not our hand on what the link points at.
+ */
+export const openDirectory = async (path: string): Promise<FileHandle> => {
+  try {
+    return await open(path, constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW);
+  } catch (thrown) {
+    const code = errnoOf(thrown);
+    if (code === 'ENOTDIR' || code === 'ELOOP') {
+      throw new DriverError('failed-precondition', 'something on the way is a link or a file: expected a directory', {
+        cause: thrown,
+      });
+    }
+    throw thrown;
+  }
+};
+
+/** Opens a volume directory below `root`. Throws not-found, or failed-precondition for a link. */
+export const openBelow = (root: string, directory: Directory): Promise<FileHandle> =>
+  walk(root, componentsOf(directory)).catch((thrown: unknown) => {
+    throw named(directory, thrown);
+  });
+
+/** Runs `work` with the open directory that holds `directory`, and its last component. */
+export const withParent = async <Value>(
+  root: string,
+  directory: Directory,
+  work: (parent: FileHandle, leaf: string) => Promise<Value>,
+): Promise<Value> => {
+  const components = componentsOf(directory);
+  const parent = await walk(root, components.slice(0, -1)).catch((thrown: unknown) => {
+    throw named(directory, thrown);
+  });
+  return using(parent, () => work(parent, components.at(-1) ?? ''));
+};
+
+/**
+ * Makes the directory, its parents too, and gives it its owner. The answer says whether it was there before; then
+ * nothing about it is changed. What is made is on disk when this returns.
+ */
+export const makeBelow = async (
+  root: string,
+  directory: Directory,
+  ownership: Ownership,
+): Promise<'made' | 'existed'> => {
+  const parents = componentsOf(directory).slice(0, -1);
+  for (const depth of parents.keys()) await ensureParent(root, parents.slice(0, depth + 1));
+  return withParent(root, directory, async (parent, leaf) => {
+    const path = join(pathOf(parent), leaf);
+    try {
+      await mkdir(path, 0o700);
+    } catch (thrown) {
+      if (errnoOf(thrown) !== 'EEXIST') throw thrown;
+      await using(await openDirectory(path), async () => {});
+      return 'existed';
+    }
+    await using(await openDirectory(path), (made) => own(made, ownership)).catch(async (thrown: unknown) => {
+      await rmdir(path);
+      throw thrown;
+    });
+    await parent.sync();
+    return 'made';
+  });
+};
+
+/** Owner first: chown(2) clears the set-id bits that the mode may have. */
+export const own = async (directory: FileHandle, { mode, uid, gid }: Ownership): Promise<void> => {
+  await directory.chown(uid, gid);
+  await directory.chmod(mode);
+};
+
+/** What is at the path itself, links not followed. */
+export const kindOf = async (path: string): Promise<'missing' | 'directory' | 'other'> => {
+  try {
+    return (await lstat(path)).isDirectory() ? 'directory' : 'other';
+  } catch (thrown) {
+    if (errnoOf(thrown) === 'ENOENT') return 'missing';
+    throw thrown;
+  }
+};
+
+export const syncDirectory = async (path: string): Promise<void> =>
+  using(await openDirectory(path), (directory) => directory.sync());
+
+/** The path of an open directory: stays the same one however its names change. */
+export const pathOf = (directory: FileHandle): string => `/proc/self/fd/${directory.fd}`;
+
+/** Runs `work` and closes the handle, whatever happens. */
+export const using = async <Value>(
+  handle: FileHandle,
+  work: (handle: FileHandle) => Promise<Value>,
+): Promise<Value> => {
+  try {
+    return await work(handle);
+  } finally {
+    await handle.close();
+  }
+};
+
+const walk = async (root: string, components: readonly string[]): Promise<FileHandle> => {
+  let current = await openDirectory(root);
+  for (const component of components) {
+    current = await using(current, () => openDirectory(join(pathOf(current), component)));
+  }
+  return current;
+};
+
+const ensureParent = async (root: string, components: readonly string[]): Promise<void> =>
+  using(await walk(root, components.slice(0, -1)), async (above) => {
+    try {
+      await mkdir(join(pathOf(above), components.at(-1) ?? ''), 0o755);
+      await above.sync();
+    } catch (thrown) {
+      if (errnoOf(thrown) !== 'EEXIST') throw thrown;
+    }
+  });
+
+const named = (directory: Directory, thrown: unknown): unknown => {
+  if (errnoOf(thrown) === 'ENOENT') {
+    return new DriverError('not-found', `directory ${JSON.stringify(directory)} does not exist in the pool`, {
+      cause: thrown,
+    });
+  }
+  if (thrown instanceof DriverError) {
+    return new DriverError(thrown.kind, `directory ${JSON.stringify(directory)}: ${thrown.message}`, { cause: thrown });
+  }
+  return thrown;
+};

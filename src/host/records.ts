@@ -1,0 +1,84 @@
+import { readdir, readFile, unlink } from 'node:fs/promises';
+import { join } from 'node:path';
+import { DriverError, errnoOf } from '../domain/errors.ts';
+import { formatRecord, parseRecord } from '../domain/record.ts';
+import type { VolumeRecord } from '../domain/volume.ts';
+import { syncDirectory } from './directory.ts';
+import type { Step } from './step.ts';
+import { createWhole, replaceWhole, TEMPORARY_SUFFIX } from './whole-file.ts';
+
+/** The record files of one folder. A file is always whole, and on disk when a call returns. */
+export interface Records {
+  readonly read: (name: string) => Promise<VolumeRecord | undefined>;
+  /** False when there is a record of that name already: of two that create, one wins. */
+  readonly create: (record: VolumeRecord) => Promise<boolean>;
+  readonly replace: (record: VolumeRecord) => Promise<void>;
+  readonly remove: (name: string) => Promise<void>;
+  readonly list: () => Promise<RecordListing>;
+  /** Removes what writers that died have left. Only for a folder with no other writer. */
+  readonly clean: () => Promise<void>;
+}
+
+export interface RecordListing {
+  readonly records: readonly VolumeRecord[];
+  readonly unreadable: readonly { readonly name: string; readonly reason: string }[];
+}
+
+const SUFFIX = '.json';
+/** Records read at a time: more only wait in the four threads of the pool. */
+const READERS = 16;
+
+export const createRecords = (folder: string, step: Step): Records => {
+  const fileOf = (name: string): string => join(folder, `${name}${SUFFIX}`);
+
+  const read = async (name: string): Promise<VolumeRecord | undefined> => {
+    try {
+      return parseRecord(await readFile(fileOf(name), 'utf8'), name);
+    } catch (thrown) {
+      if (errnoOf(thrown) === 'ENOENT') return undefined;
+      throw thrown;
+    }
+  };
+
+  return {
+    read,
+    create: (record) => createWhole(fileOf(record.name), formatRecord(record), step),
+    replace: (record) => replaceWhole(fileOf(record.name), formatRecord(record), step),
+    remove: async (name) => {
+      await unlink(fileOf(name)).catch((thrown: unknown) => {
+        if (errnoOf(thrown) !== 'ENOENT') throw thrown;
+      });
+      step('record removed');
+      await syncDirectory(folder);
+    },
+    list: async () => {
+      const files = (await readdir(folder)).filter((file) => file.endsWith(SUFFIX) && !file.startsWith('.'));
+      return collect(files.map((file) => file.slice(0, -SUFFIX.length)).sort(), read);
+    },
+    clean: async () => {
+      const left = (await readdir(folder)).filter((file) => file.endsWith(TEMPORARY_SUFFIX));
+      for (const file of left) await unlink(join(folder, file));
+    },
+  };
+};
+
+const collect = async (
+  names: readonly string[],
+  read: (name: string) => Promise<VolumeRecord | undefined>,
+): Promise<RecordListing> => {
+  const records: VolumeRecord[] = [];
+  const unreadable: { name: string; reason: string }[] = [];
+  const readOne = async (name: string): Promise<void> => {
+    try {
+      const record = await read(name);
+      if (record !== undefined) records.push(record);
+    } catch (thrown) {
+      if (!(thrown instanceof DriverError)) throw thrown;
+      unreadable.push({ name, reason: thrown.message });
+    }
+  };
+  for (let start = 0; start < names.length; start += READERS) {
+    await Promise.all(names.slice(start, start + READERS).map(readOne));
+  }
+  return { records, unreadable };
+};

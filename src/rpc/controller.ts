@@ -1,0 +1,80 @@
+import { MINIMUM_CAPACITY_BYTES } from '../domain/capacity.ts';
+import { invalid } from '../domain/errors.ts';
+import type { ControllerDefinition } from '../gen/csi/v1/Controller.ts';
+import type { _csi_v1_ControllerServiceCapability_RPC_Type } from '../gen/csi/v1/ControllerServiceCapability.ts';
+import { type Context, findVolume } from '../volumes/context.ts';
+import { createVolume } from '../volumes/create.ts';
+import { deleteVolume } from '../volumes/delete.ts';
+import { expandVolume } from '../volumes/expand.ts';
+import { getCapacity, getVolume, listVolumes } from '../volumes/inspect.ts';
+import { modifyVolume } from '../volumes/modify.ts';
+import { decodeCapabilities, decodeCreate, decodeMap, decodeRange, decodeString } from './decode.ts';
+import { encodeHealth, encodePage, encodeVolume } from './encode.ts';
+import type { Methods } from './unary.ts';
+
+export const createController = (context: Context): Methods<ControllerDefinition> => ({
+  CreateVolume: async (request, call) => ({
+    volume: encodeVolume(await createVolume(context, decodeCreate(request), call), context.topology),
+  }),
+
+  DeleteVolume: async (request, call) => {
+    await deleteVolume(context, decodeString(request.volume_id, 'volume_id'), call);
+    return {};
+  },
+
+  ValidateVolumeCapabilities: async (request) => {
+    const volumeId = decodeString(request.volume_id, 'volume_id');
+    if (request.volume_capabilities.length === 0) throw invalid('volume_capabilities', 'at least one capability');
+    await findVolume(context, volumeId);
+    decodeCapabilities(request.volume_capabilities, 'volume_capabilities');
+    const { volume_context, volume_capabilities, parameters, mutable_parameters } = request;
+    return { confirmed: { volume_context, volume_capabilities, parameters, mutable_parameters } };
+  },
+
+  ListVolumes: ({ max_entries, starting_token }) => {
+    if (max_entries < 0) throw invalid('max_entries', '0 or more', String(max_entries));
+    return encodePage(listVolumes(context, max_entries, starting_token), context.topology);
+  },
+
+  GetCapacity: async ({ volume_capabilities, parameters, accessible_topology }) => {
+    if (volume_capabilities.length > 0) decodeCapabilities(volume_capabilities, 'volume_capabilities');
+    const bytes = await getCapacity(context, decodeMap(parameters, 'parameters'), accessible_topology?.segments);
+    return {
+      available_capacity: bytes,
+      maximum_volume_size: { value: bytes },
+      minimum_volume_size: { value: MINIMUM_CAPACITY_BYTES },
+    };
+  },
+
+  ControllerExpandVolume: async (request, call) => {
+    const volumeId = decodeString(request.volume_id, 'volume_id');
+    if (request.capacity_range === null) throw invalid('capacity_range', 'a size');
+    const range = decodeRange(request.capacity_range, 'capacity_range');
+    return { capacity_bytes: await expandVolume(context, volumeId, range, call), node_expansion_required: false };
+  },
+
+  ControllerGetVolume: async (request) =>
+    encodeHealth(await getVolume(context, decodeString(request.volume_id, 'volume_id')), context.topology),
+
+  ControllerModifyVolume: async (request, call) => {
+    const parameters = decodeMap(request.mutable_parameters, 'mutable_parameters');
+    await modifyVolume(context, decodeString(request.volume_id, 'volume_id'), parameters, call);
+    return {};
+  },
+
+  ControllerGetCapabilities: () => ({
+    capabilities: claimed(context).map((type) => ({ rpc: { type } })),
+  }),
+});
+
+/** Where volumes belong to a node, the node expands them: the resizer reaches no controller there (docs/adr/0004). */
+const claimed = ({ topology }: Context): readonly _csi_v1_ControllerServiceCapability_RPC_Type[] => [
+  'CREATE_DELETE_VOLUME',
+  'LIST_VOLUMES',
+  'GET_CAPACITY',
+  'GET_VOLUME',
+  'VOLUME_CONDITION',
+  'MODIFY_VOLUME',
+  'SINGLE_NODE_MULTI_WRITER',
+  ...(topology === undefined ? (['EXPAND_VOLUME'] as const) : []),
+];

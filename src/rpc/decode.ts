@@ -1,0 +1,96 @@
+import { type AccessMode, parseMountFlags, type VolumeCapability } from '../domain/capability.ts';
+import type { CapacityRange } from '../domain/capacity.ts';
+import { DriverError, invalid } from '../domain/errors.ts';
+import type { CapacityRange__Output } from '../gen/csi/v1/CapacityRange.ts';
+import type { CreateVolumeRequest__Output } from '../gen/csi/v1/CreateVolumeRequest.ts';
+import type { TopologyRequirement__Output } from '../gen/csi/v1/TopologyRequirement.ts';
+import type { VolumeCapability__Output } from '../gen/csi/v1/VolumeCapability.ts';
+import type { CreateCommand } from '../volumes/create.ts';
+
+// Requests into commands. Secrets are not decoded: no operation has a use for them, so none can leak one.
+
+/** https://github.com/container-storage-interface/spec/blob/v1.12.0/spec.md#size-limits */
+const MAX_STRING_BYTES = 128;
+const MAX_MAP_BYTES = 4096;
+
+export const decodeCreate = (request: CreateVolumeRequest__Output): CreateCommand => {
+  const name = decodeString(request.name, 'name');
+  decodeCapabilities(request.volume_capabilities, 'volume_capabilities');
+  if (request.volume_content_source !== null) {
+    throw invalid('volume_content_source', 'none: snapshots and clones are not supported yet');
+  }
+  return {
+    name,
+    range: decodeRange(request.capacity_range, 'capacity_range'),
+    parameters: decodeMap(request.parameters, 'parameters'),
+    mutableParameters: decodeMap(request.mutable_parameters, 'mutable_parameters'),
+    accessibility: decodeAccessibility(request.accessibility_requirements),
+  };
+};
+
+/** A text that must be there: at most 128 bytes, no control characters. */
+export const decodeString = (text: string, field: string): string => {
+  if (text === '') throw invalid(field, 'a value');
+  if (Buffer.byteLength(text) > MAX_STRING_BYTES) throw invalid(field, `at most ${MAX_STRING_BYTES} bytes`, text);
+  if (/\p{Cc}/u.test(text)) throw invalid(field, 'no control characters', text);
+  return text;
+};
+
+/** A path that must be there; what else it must be is checked by whoever knows the kubelet's directory. */
+export const decodePath = (text: string, field: string): string => {
+  if (text === '') throw invalid(field, 'a path');
+  return text;
+};
+
+export const decodeMap = (map: Readonly<Record<string, string>>, field: string): Readonly<Record<string, string>> => {
+  const bytes = Object.entries(map).reduce(
+    (sum, [key, value]) => sum + Buffer.byteLength(key) + Buffer.byteLength(value),
+    0,
+  );
+  if (bytes > MAX_MAP_BYTES) throw invalid(field, `at most ${MAX_MAP_BYTES} bytes in all`);
+  return map;
+};
+
+export const decodeRange = (range: CapacityRange__Output | null, field: string): CapacityRange => {
+  const requiredBytes = decodeBytes(range?.required_bytes ?? 0, `${field}.required_bytes`);
+  const limitBytes = decodeBytes(range?.limit_bytes ?? 0, `${field}.limit_bytes`);
+  if (limitBytes > 0 && requiredBytes > limitBytes) {
+    throw invalid(field, `required_bytes of at most limit_bytes (${limitBytes})`, String(requiredBytes));
+  }
+  return { requiredBytes, limitBytes };
+};
+
+export const decodeCapabilities = (
+  capabilities: readonly VolumeCapability__Output[],
+  field: string,
+): readonly VolumeCapability[] => {
+  if (capabilities.length === 0) throw invalid(field, 'at least one capability');
+  return capabilities.map((capability, index) => decodeCapability(capability, `${field}[${index}]`));
+};
+
+/** A directory is mounted, never given as a block device. */
+export const decodeCapability = (capability: VolumeCapability__Output | null, field: string): VolumeCapability => {
+  if (capability === null) throw invalid(field, 'a capability');
+  if (!capability.mount)
+    throw invalid(`${field}.access_type`, 'mount (volumeMode: Filesystem)', capability.access_type ?? 'none');
+  return {
+    mode: decodeMode(capability.access_mode?.mode ?? 'UNKNOWN', `${field}.access_mode`),
+    flags: parseMountFlags(capability.mount.mount_flags, `${field}.mount.mount_flags`),
+  };
+};
+
+const decodeMode = (mode: string, field: string): AccessMode => {
+  if (mode === 'UNKNOWN') throw invalid(field, 'an access mode');
+  return mode as AccessMode;
+};
+
+const decodeBytes = (bytes: number, field: string): number => {
+  if (bytes < 0) throw new DriverError('out-of-range', `${field}: expected a positive number of bytes, got ${bytes}`);
+  if (!Number.isSafeInteger(bytes)) throw new DriverError('out-of-range', `${field}: expected less than 2^53 bytes`);
+  return bytes;
+};
+
+const decodeAccessibility = (requirement: TopologyRequirement__Output | null): CreateCommand['accessibility'] => {
+  const terms = requirement?.requisite.length ? requirement.requisite : (requirement?.preferred ?? []);
+  return terms.map(({ segments }) => segments);
+};

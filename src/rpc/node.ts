@@ -1,0 +1,90 @@
+import { join } from 'node:path';
+import { parseAttributes } from '../domain/attributes.ts';
+import { parseKubeletPath } from '../domain/paths.ts';
+import type { NodeDefinition } from '../gen/csi/v1/Node.ts';
+import type { _csi_v1_NodeServiceCapability_RPC_Type } from '../gen/csi/v1/NodeServiceCapability.ts';
+import { expandVolume } from '../volumes/expand.ts';
+import type { NodeContext } from '../volumes/node-context.ts';
+import { publishVolume, unpublishVolume } from '../volumes/publish.ts';
+import { stageVolume, unstageVolume } from '../volumes/stage.ts';
+import { getVolumeStats } from '../volumes/stats.ts';
+import { decodeCapability, decodeMap, decodePath, decodeRange, decodeString } from './decode.ts';
+import { encodeStats, encodeTopology } from './encode.ts';
+import type { Methods } from './unary.ts';
+
+export interface NodeSettings {
+  readonly nodeId: string;
+  /** Staging paths and targets lie below it, as the kubelet names it. */
+  readonly kubeletDir: string;
+  /** The same directory as the mount table names it. */
+  readonly realKubeletDir: string;
+  /** 0: as many as the node can. */
+  readonly maxVolumes: number;
+}
+
+export const createNode = (context: NodeContext, settings: NodeSettings): Methods<NodeDefinition> => {
+  const decodeMountPath = (text: string, field: string): string =>
+    join(settings.realKubeletDir, parseKubeletPath(decodePath(text, field), settings.kubeletDir, field));
+
+  return {
+    NodeStageVolume: async (request, call) => {
+      const volumeId = decodeString(request.volume_id, 'volume_id');
+      const stagingPath = decodeMountPath(request.staging_target_path, 'staging_target_path');
+      decodeCapability(request.volume_capability, 'volume_capability');
+      const location = parseAttributes(decodeMap(request.volume_context, 'volume_context'), 'volume_context');
+      await stageVolume(context, { volumeId, location, stagingPath }, call);
+      return {};
+    },
+
+    NodeUnstageVolume: async (request, call) => {
+      const volumeId = decodeString(request.volume_id, 'volume_id');
+      await unstageVolume(context, volumeId, decodeMountPath(request.staging_target_path, 'staging_target_path'), call);
+      return {};
+    },
+
+    NodePublishVolume: async (request, call) => {
+      const volumeId = decodeString(request.volume_id, 'volume_id');
+      const targetPath = decodeMountPath(request.target_path, 'target_path');
+      const capability = decodeCapability(request.volume_capability, 'volume_capability');
+      const stagingPath = decodeMountPath(request.staging_target_path, 'staging_target_path');
+      await publishVolume(context, { volumeId, stagingPath, targetPath, capability, readOnly: request.readonly }, call);
+      return {};
+    },
+
+    NodeUnpublishVolume: async (request, call) => {
+      const volumeId = decodeString(request.volume_id, 'volume_id');
+      await unpublishVolume(context, volumeId, decodeMountPath(request.target_path, 'target_path'), call);
+      return {};
+    },
+
+    NodeGetVolumeStats: async (request) => {
+      const volumeId = decodeString(request.volume_id, 'volume_id');
+      return encodeStats(await getVolumeStats(context, volumeId, decodePath(request.volume_path, 'volume_path')));
+    },
+
+    NodeExpandVolume: async (request, call) => {
+      const volumeId = decodeString(request.volume_id, 'volume_id');
+      decodePath(request.volume_path, 'volume_path');
+      const range = decodeRange(request.capacity_range, 'capacity_range');
+      return { capacity_bytes: await expandVolume(context, volumeId, range, call) };
+    },
+
+    NodeGetInfo: () => ({
+      node_id: settings.nodeId,
+      max_volumes_per_node: settings.maxVolumes,
+      accessible_topology: context.topology === undefined ? null : encodeTopology(context.topology),
+    }),
+
+    NodeGetCapabilities: () => ({
+      capabilities: claimed(context).map((type) => ({ rpc: { type } })),
+    }),
+  };
+};
+
+const claimed = ({ topology }: NodeContext): readonly _csi_v1_NodeServiceCapability_RPC_Type[] => [
+  'STAGE_UNSTAGE_VOLUME',
+  'GET_VOLUME_STATS',
+  'VOLUME_CONDITION',
+  'SINGLE_NODE_MULTI_WRITER',
+  ...(topology === undefined ? [] : (['EXPAND_VOLUME'] as const)),
+];

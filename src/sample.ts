@@ -1,0 +1,26 @@
+import type { PoolSample } from './metrics.ts';
+import type { Context, Shelf } from './volumes/context.ts';
+import type { Opener } from './volumes/open.ts';
+
+/** The state of every pool, for the metrics. */
+export const samplePools = (context: Context, opener: Opener): Promise<readonly PoolSample[]> =>
+  Promise.all([...context.shelves.values()].map((shelf) => samplePool(shelf, context, opener)));
+
+const samplePool = async ({ pool, ledger }: Shelf, { purger }: Context, opener: Opener): Promise<PoolSample> => {
+  const space = await pool.root.space().catch(() => undefined);
+  const opened = opener.opened(pool.name);
+  const volumes = { creating: 0, ready: 0, deleting: 0 };
+  for (const { state } of ledger.list()) volumes[state] += 1;
+  return {
+    pool: pool.name,
+    ready: opened !== undefined,
+    fileSystem: opened?.facts.fileSystem ?? 'unknown',
+    budgetBytes: pool.budgetBytes,
+    allocatedBytes: ledger.allocatedBytes(),
+    totalBytes: space?.totalBytes,
+    availableBytes: space?.availableBytes,
+    volumes,
+    unreadableRecords: opened?.unreadable ?? 0,
+    purgeBacklog: purger.backlog().get(pool.name) ?? 0,
+  };
+};

@@ -1,0 +1,86 @@
+import { DriverError, quote } from '../domain/errors.ts';
+import { type Handle, parseHandle } from '../domain/handle.ts';
+import type { VolumeRecord } from '../domain/volume.ts';
+import type { Step } from '../host/step.ts';
+import type { Pool } from '../pools/pool.ts';
+import type { Ledger } from './ledger.ts';
+import type { Locks } from './locks.ts';
+import type { Purger } from './purger.ts';
+
+/** A pool with its records. */
+export interface Shelf {
+  readonly pool: Pool;
+  readonly ledger: Ledger;
+}
+
+/** Where volumes of a driver can be reached from: one node, or everywhere (undefined). */
+export interface Topology {
+  readonly key: string;
+  readonly node: string;
+}
+
+/** What every operation works with. */
+export interface Context {
+  readonly shelves: ReadonlyMap<string, Shelf>;
+  readonly locks: Locks;
+  readonly purger: Purger;
+  readonly topology: Topology | undefined;
+  readonly step: Step;
+}
+
+/** A call as the rules see it: who gives up when. */
+export interface Call {
+  readonly signal: AbortSignal;
+}
+
+/** The pool a request means: the named one, or the only one. */
+export const pickShelf = ({ shelves }: Context, name: string | undefined, field: string): Shelf => {
+  const names = [...shelves.keys()];
+  const picked = name ?? (names.length === 1 ? names[0] : undefined);
+  const shelf = picked === undefined ? undefined : shelves.get(picked);
+  if (shelf !== undefined) return loaded(shelf);
+  const got = name === undefined ? 'none' : quote(name);
+  throw new DriverError('invalid-argument', `${field}: expected one of the pools ${names.join(', ')}, got ${got}`);
+};
+
+/** The pool of a volume id, or undefined for an id that is not ours. Throws for a pool that is not configured. */
+export const findShelf = (
+  { shelves }: Context,
+  volumeId: string,
+): (Shelf & { readonly handle: Handle }) | undefined => {
+  const handle = parseHandle(volumeId);
+  if (handle === undefined) return undefined;
+  const shelf = shelves.get(handle.pool);
+  if (shelf === undefined) {
+    throw new DriverError(
+      'not-found',
+      `volume ${quote(volumeId)}: there is no pool ${quote(handle.pool)} in the configuration`,
+    );
+  }
+  return { ...loaded(shelf), handle };
+};
+
+/** The ready volume of an id. Throws not-found. */
+export const findVolume = async (
+  context: Context,
+  volumeId: string,
+): Promise<Shelf & { readonly record: VolumeRecord }> => {
+  const shelf = findShelf(context, volumeId);
+  const record = await shelf?.ledger.read(shelf.handle.name);
+  if (shelf === undefined || record?.state !== 'ready') throw volumeNotFound(volumeId);
+  return { ...shelf, record };
+};
+
+export const volumeNotFound = (volumeId: string): DriverError =>
+  new DriverError('not-found', `volume ${quote(volumeId)} does not exist`);
+
+/** One key for all that happens to a volume, whichever service asks. */
+export const lockKey = (volumeId: string): string => `volume ${parseHandle(volumeId)?.name ?? volumeId}`;
+
+const loaded = (shelf: Shelf): Shelf => {
+  if (shelf.ledger.isLoaded()) return shelf;
+  throw new DriverError(
+    'unavailable',
+    `pool ${shelf.pool.name} is not ready: its records could not be read yet (see the log)`,
+  );
+};

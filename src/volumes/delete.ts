@@ -1,0 +1,44 @@
+import type { VolumeRecord } from '../domain/volume.ts';
+import { type Call, type Context, findShelf, lockKey, type Shelf } from './context.ts';
+
+/**
+ * Deletes a volume. An id that is not ours, or that is gone already, is a success: nothing of that name exists. What
+ * is renamed is what the record names, whatever the id says; the data itself is purged behind.
+ */
+export const deleteVolume = async (
+  context: Context,
+  volumeId: string,
+  call: Call,
+): Promise<VolumeRecord | undefined> => {
+  const shelf = findShelf(context, volumeId);
+  if (shelf === undefined) return undefined;
+  return context.locks.run([lockKey(volumeId)], call.signal, async () => {
+    const record = await shelf.ledger.read(shelf.handle.name);
+    if (record !== undefined) await finishDelete(context, shelf, record);
+    return record;
+  });
+};
+
+/** Each step may be the last one before a crash, and may be repeated. */
+export const finishDelete = async (context: Context, shelf: Shelf, record: VolumeRecord): Promise<void> => {
+  const { pool, ledger } = shelf;
+  if (record.state !== 'deleting') await ledger.replace({ ...record, state: 'deleting' });
+  context.step('record marked');
+  await putAway(shelf, record);
+  context.step('directory put away');
+  await ledger.remove(record.name);
+  context.purger.wake(pool.name);
+};
+
+const putAway = async ({ pool: { root } }: Shelf, { settings, directory, name }: VolumeRecord): Promise<void> => {
+  switch (settings.onDelete) {
+    case 'delete':
+      await root.trash(directory, name);
+      return;
+    case 'archive':
+      await root.archive(directory);
+      return;
+    case 'retain':
+      return;
+  }
+};

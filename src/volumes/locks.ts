@@ -1,0 +1,54 @@
+import { DriverError } from '../domain/errors.ts';
+
+/**
+ * One at a time per key. A lock is held until the work has really ended, not until its caller has gone; a caller that
+ * goes while it waits leaves the queue.
+ */
+export interface Locks {
+  /** Waits until all keys are free, in the order of the calls, then works. Throws aborted when `signal` ends the wait. */
+  readonly run: <Value>(keys: readonly string[], signal: AbortSignal, work: () => Promise<Value>) => Promise<Value>;
+}
+
+export const createLocks = (): Locks => {
+  const tails = new Map<string, Promise<void>>();
+
+  const join = (key: string): Place => {
+    const { promise: left, resolve: leave } = Promise.withResolvers<void>();
+    const before = tails.get(key) ?? Promise.resolve();
+    const tail = before.then(() => left);
+    tails.set(key, tail);
+    return {
+      turn: before,
+      leave: () => {
+        leave();
+        if (tails.get(key) === tail) tail.then(() => tails.get(key) === tail && tails.delete(key)).catch(() => {});
+      },
+    };
+  };
+
+  return {
+    run: async (keys, signal, work) => {
+      // All queues are joined in one turn of the event loop, so no two callers can wait for each other.
+      const places = [...new Set(keys)].map(join);
+      try {
+        await Promise.race([Promise.all(places.map((place) => place.turn)), ended(signal)]);
+        signal.throwIfAborted();
+        return await work();
+      } finally {
+        for (const place of places) place.leave();
+      }
+    },
+  };
+};
+
+interface Place {
+  readonly turn: Promise<void>;
+  readonly leave: () => void;
+}
+
+const ended = (signal: AbortSignal): Promise<never> =>
+  new Promise((_, reject) => {
+    const gone = () => reject(new DriverError('aborted', 'another call for the same volume is still running'));
+    if (signal.aborted) gone();
+    else signal.addEventListener('abort', gone, { once: true });
+  });

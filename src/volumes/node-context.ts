@@ -1,0 +1,13 @@
+import type { Mounter } from '../host/mounter.ts';
+import type { MountEntry, ReadMounts } from '../host/mountinfo.ts';
+import type { Context } from './context.ts';
+
+/** What the node's operations work with besides. */
+export interface NodeContext extends Context {
+  readonly readMounts: ReadMounts;
+  readonly mounter: Mounter;
+}
+
+/** True when the directory of this mount has been deleted or put in the trash under it. */
+export const isGone = ({ root }: MountEntry): boolean =>
+  root.endsWith('//deleted') || root.includes('/.csi-subdir/trash/');

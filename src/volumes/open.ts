@@ -1,0 +1,61 @@
+import type { Log } from '../log.ts';
+import type { Facts } from '../pools/facts.ts';
+import type { Context, Shelf } from './context.ts';
+import { sweepShelf } from './sweep.ts';
+
+/** What is known of a pool since it was opened. */
+export interface Opened {
+  readonly facts: Facts;
+  /** Records that could not be read. */
+  readonly unreadable: number;
+}
+
+export interface Opener {
+  /** Tries every pool once; one that fails is tried again behind, and does not hold up the others. */
+  readonly open: () => Promise<void>;
+  readonly opened: (pool: string) => Opened | undefined;
+  /** Why the driver is not ready; empty when every pool is open. */
+  readonly problems: () => readonly string[];
+}
+
+const RETRY_MS = 5_000;
+
+export const createOpener = (context: Context, log: Log, signal: AbortSignal): Opener => {
+  const opened = new Map<string, Opened>();
+  const failures = new Map<string, string>();
+
+  const open = async (shelf: Shelf): Promise<void> => {
+    const { name, root } = shelf.pool;
+    try {
+      opened.set(name, await openShelf(context, shelf, log, signal));
+      failures.delete(name);
+    } catch (thrown) {
+      failures.set(name, thrown instanceof Error ? thrown.message : String(thrown));
+      log.error({ pool: name, root: root.path, err: thrown }, 'pool cannot be opened, will be tried again');
+      if (!signal.aborted) setTimeout(() => void open(shelf), RETRY_MS).unref();
+    }
+  };
+
+  return {
+    open: async () => {
+      await Promise.all([...context.shelves.values()].map(open));
+    },
+    opened: (pool) => opened.get(pool),
+    problems: () =>
+      [...context.shelves.keys()]
+        .filter((pool) => !opened.has(pool))
+        .map((pool) => `pool ${pool} is not open: ${failures.get(pool) ?? 'its records are being read'}`),
+  };
+};
+
+const openShelf = async (context: Context, shelf: Shelf, log: Log, signal: AbortSignal): Promise<Opened> => {
+  const { pool, ledger } = shelf;
+  await pool.root.prepare();
+  const { records, unreadable } = await ledger.load();
+  for (const { name, reason } of unreadable)
+    log.error({ pool: pool.name, record: name, reason }, 'record cannot be read');
+  const swept = await sweepShelf(context, shelf, { signal });
+  const facts = await pool.findOut();
+  log.info({ pool: pool.name, root: pool.root.path, volumes: records.length, ...facts, ...swept }, 'pool opened');
+  return { facts, unreadable: unreadable.length };
+};

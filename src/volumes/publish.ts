@@ -1,0 +1,83 @@
+import { isReaderOnly, type VolumeCapability } from '../domain/capability.ts';
+import { DriverError, quote } from '../domain/errors.ts';
+import { makeMountPoint, removeMountPoint } from '../host/mount-point.ts';
+import { type MountEntry, type MountTable, sameDirectory } from '../host/mountinfo.ts';
+import { type Call, lockKey } from './context.ts';
+import type { NodeContext } from './node-context.ts';
+
+export interface PublishCommand {
+  readonly volumeId: string;
+  readonly stagingPath: string;
+  readonly targetPath: string;
+  readonly capability: VolumeCapability;
+  readonly readOnly: boolean;
+}
+
+/** Binds the staged volume at a pod's target. The mount table alone says what is there: a restart forgets nothing. */
+export const publishVolume = (context: NodeContext, command: PublishCommand, call: Call): Promise<void> => {
+  const { stagingPath, targetPath } = command;
+  return context.locks.run([lockKey(command.volumeId), targetPath], call.signal, async () => {
+    const table = await context.readMounts();
+    const staged = table.at(stagingPath);
+    if (staged === undefined) {
+      throw new DriverError(
+        'failed-precondition',
+        `staging_target_path: the volume is not staged at ${quote(stagingPath)}`,
+      );
+    }
+    const options = mountOptions(command);
+    const there = table.at(targetPath);
+    if (there !== undefined) {
+      if (sameDirectory(there, staged) && hasOptions(there, options)) return;
+      throw new DriverError(
+        'already-exists',
+        `target_path: something else is mounted at ${quote(targetPath)}, or in another way`,
+      );
+    }
+    if (command.capability.mode === 'SINGLE_NODE_SINGLE_WRITER') refuseSecondTarget(table, staged, command);
+    await makeMountPoint(targetPath);
+    context.step('target made');
+    await context.mounter.bind(stagingPath, targetPath, options);
+  });
+};
+
+/** Takes the volume from a target and removes the target. Not published, or long gone: fine. */
+export const unpublishVolume = (
+  context: NodeContext,
+  volumeId: string,
+  targetPath: string,
+  call: Call,
+): Promise<void> =>
+  context.locks.run([lockKey(volumeId), targetPath], call.signal, async () => {
+    await context.mounter.unmount(targetPath);
+    context.step('target unmounted');
+    await removeMountPoint(targetPath);
+  });
+
+/** ReadWriteOncePod: the volume may be seen at its staging path and at one target. */
+const refuseSecondTarget = (
+  table: MountTable,
+  staged: MountEntry,
+  { stagingPath, targetPath }: PublishCommand,
+): void => {
+  const other = table
+    .mountsOf(staged)
+    .find(({ mountPoint }) => mountPoint !== stagingPath && mountPoint !== targetPath);
+  if (other === undefined) return;
+  throw new DriverError(
+    'failed-precondition',
+    `target_path: the volume is published at ${quote(other.mountPoint)} and its access mode allows one target`,
+  );
+};
+
+const mountOptions = ({ capability, readOnly }: PublishCommand): readonly string[] => {
+  const flags = capability.flags.filter((flag) => flag !== 'rw');
+  return readOnly || isReaderOnly(capability.mode) ? [...new Set([...flags, 'ro'])] : flags;
+};
+
+const hasOptions = ({ options }: MountEntry, wanted: readonly string[]): boolean =>
+  options.includes('ro') === wanted.includes('ro') &&
+  wanted.every((option) => options.includes(option) || IMPLIED.has(option));
+
+/** Shown in the mount table by the absence of their opposite. */
+const IMPLIED: ReadonlySet<string> = new Set(['suid', 'dev', 'exec']);
