@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { DriverError, errnoOf } from '../domain/errors.ts';
 import { componentsOf, type Directory } from '../domain/paths.ts';
 import type { Ownership } from '../domain/volume.ts';
+import type { Step } from './step.ts';
 
 /**
  * Opens a directory, never through a link. Paths below a root are walked component by component through
@@ -51,6 +52,7 @@ export const makeBelow = async (
   root: string,
   directory: Directory,
   ownership: Ownership,
+  step: Step,
 ): Promise<'made' | 'existed'> => {
   const parents = componentsOf(directory).slice(0, -1);
   for (const depth of parents.keys()) await ensureParent(root, parents.slice(0, depth + 1));
@@ -63,10 +65,12 @@ export const makeBelow = async (
       await using(await openDirectory(path), async () => {});
       return 'existed';
     }
+    step('directory made');
     await using(await openDirectory(path), (made) => own(made, ownership)).catch(async (thrown: unknown) => {
       await rmdir(path);
       throw thrown;
     });
+    step('directory owned');
     await parent.sync();
     return 'made';
   });

@@ -107,7 +107,7 @@ export const createRoot = (path: string, { exec, mounter, step }: RootTools): Ro
         if (isMissing(thrown)) return 'missing' as const;
         throw thrown;
       }),
-    make: (directory, ownership) => makeBelow(path, directory, ownership),
+    make: (directory, ownership) => makeBelow(path, directory, ownership, step),
     own: async (directory, ownership) => using(await openBelow(path, directory), (handle) => own(handle, ownership)),
     removeEmpty: (directory) =>
       withParent(path, directory, (parent, leaf) => rmdir(join(pathOf(parent), leaf))).catch((thrown: unknown) => {

@@ -120,7 +120,7 @@ const makeVolume = async (context: Context, { shelf, record, existing }: Plan, b
   const creating = before ?? (await begin(context, shelf, record, existing));
   try {
     await fillDirectory(shelf, creating, existing);
-    context.step('directory made');
+    context.step('directory ready');
     const ready: VolumeRecord = { ...creating, state: 'ready' };
     await shelf.ledger.replace(ready);
     return ready;

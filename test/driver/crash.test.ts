@@ -1,0 +1,190 @@
+import { existsSync } from 'node:fs';
+import { readdir, readFile, stat, writeFile } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import { status } from '@grpc/grpc-js';
+import { afterEach, describe, expect, it } from 'vitest';
+import { isRoot, mountsBelow, removeHome, startDriver, type TestDriver } from '../support/driver.ts';
+import { createVolume, GIB, kubeletPaths, publish, stage, unpublish, unstage } from '../support/volume.ts';
+
+/**
+ * The process is killed at every step of a change, started again, and asked the same again. `act` is the change, made
+ * on what `arrange` has left; `inspect` says what must then be true, whatever step it was.
+ */
+interface Story {
+  readonly arrange: (driver: TestDriver) => Promise<void>;
+  readonly act: (driver: TestDriver) => Promise<unknown>;
+  readonly inspect: (driver: TestDriver) => Promise<void>;
+}
+
+const NAME = 'pvc-crash';
+const VOLUME = { volume_id: `main/${NAME}`, volume_context: { pool: 'main', directory: NAME } } as const;
+const ENTRY = resolve(import.meta.dirname, '../support/crash-driver.ts');
+
+const makeWithData = async (driver: TestDriver, parameters: Record<string, string>): Promise<void> => {
+  await createVolume(driver, NAME, parameters);
+  await writeFile(join(driver.root, NAME, 'precious'), 'data');
+};
+const remove = (driver: TestDriver) => driver.controller.DeleteVolume({ volume_id: VOLUME.volume_id });
+const volume = { ...VOLUME, capacity_bytes: GIB, content_source: null, accessible_topology: [] };
+
+const stories: Readonly<Record<string, Story>> = {
+  CreateVolume: {
+    arrange: async () => {},
+    act: (driver) => createVolume(driver, NAME),
+    inspect: async (driver) => {
+      expect(await listRoot(driver)).toEqual({ root: [NAME], records: [[NAME, 'ready', GIB]], trash: [] });
+      expect((await stat(join(driver.root, NAME))).mode & 0o7777).toBe(0o777);
+    },
+  },
+  'CreateVolume that adopts': {
+    arrange: async (driver) => {
+      await makeWithData(driver, { onDelete: 'retain' });
+      await remove(driver);
+    },
+    act: (driver) => createVolume(driver, NAME, { existing: 'adopt' }),
+    inspect: async (driver) => {
+      expect(await listRoot(driver)).toEqual({ root: [NAME], records: [[NAME, 'ready', GIB]], trash: [] });
+      expect(await readFile(join(driver.root, NAME, 'precious'), 'utf8')).toBe('data');
+    },
+  },
+  DeleteVolume: {
+    arrange: (driver) => makeWithData(driver, {}),
+    act: remove,
+    inspect: async (driver) => expect(await listRoot(driver)).toEqual({ root: [], records: [], trash: [] }),
+  },
+  'DeleteVolume, retain': {
+    arrange: (driver) => makeWithData(driver, { onDelete: 'retain' }),
+    act: remove,
+    inspect: async (driver) => {
+      expect(await listRoot(driver)).toEqual({ root: [NAME], records: [], trash: [] });
+      expect(await readFile(join(driver.root, NAME, 'precious'), 'utf8')).toBe('data');
+    },
+  },
+  'DeleteVolume, archive': {
+    arrange: (driver) => makeWithData(driver, { onDelete: 'archive' }),
+    act: remove,
+    inspect: async (driver) => {
+      const { root, records } = await listRoot(driver);
+      expect(records).toEqual([]);
+      expect(root).toEqual([expect.stringMatching(/^archived-pvc-crash-[0-9a-f]{8}$/)]);
+      expect(await readFile(join(driver.root, root[0] ?? '', 'precious'), 'utf8')).toBe('data');
+    },
+  },
+  NodeExpandVolume: {
+    arrange: (driver) => makeWithData(driver, {}),
+    act: (driver) =>
+      driver.node.NodeExpandVolume({
+        volume_id: VOLUME.volume_id,
+        volume_path: '/x',
+        capacity_range: { required_bytes: 2 * GIB },
+      }),
+    inspect: async (driver) => {
+      expect(await listRoot(driver)).toEqual({ root: [NAME], records: [[NAME, 'ready', 2 * GIB]], trash: [] });
+      expect(await readFile(join(driver.root, NAME, 'precious'), 'utf8')).toBe('data');
+    },
+  },
+  ControllerModifyVolume: {
+    arrange: (driver) => makeWithData(driver, {}),
+    act: (driver) =>
+      driver.controller.ControllerModifyVolume({ volume_id: VOLUME.volume_id, mutable_parameters: { mode: '0700' } }),
+    inspect: async (driver) => {
+      expect((await stat(join(driver.root, NAME))).mode & 0o7777).toBe(0o700);
+      expect(await readFile(join(driver.root, '.csi-subdir/volumes', `${NAME}.json`), 'utf8')).toContain('"mode": 448');
+    },
+  },
+  'stage and publish': {
+    arrange: (driver) => makeWithData(driver, {}),
+    act: async (driver) => {
+      const paths = await kubeletPaths(driver, NAME);
+      await stage(driver, volume, paths.staging);
+      await publish(driver, volume, paths);
+    },
+    inspect: async (driver) => {
+      const { staging, target } = await kubeletPaths(driver, NAME);
+      expect(await mountsBelow(driver.home)).toEqual([staging, target]);
+      await takeDown(driver);
+    },
+  },
+  'unpublish and unstage': {
+    arrange: async (driver) => {
+      await makeWithData(driver, {});
+      const paths = await kubeletPaths(driver, NAME);
+      await stage(driver, volume, paths.staging);
+      await publish(driver, volume, paths);
+    },
+    act: (driver) => takeDown(driver),
+    inspect: async (driver) => {
+      expect(await mountsBelow(driver.home)).toEqual([]);
+      expect(existsSync((await kubeletPaths(driver, NAME)).target)).toBe(false);
+    },
+  },
+};
+
+const takeDown = async (driver: TestDriver): Promise<void> => {
+  const paths = await kubeletPaths(driver, NAME);
+  await unpublish(driver, VOLUME.volume_id, paths.target);
+  await unstage(driver, VOLUME.volume_id, paths.staging);
+};
+
+describe.runIf(isRoot)('killed at every step, then asked again', () => {
+  let driver: TestDriver | undefined;
+  afterEach(async () => {
+    if (driver === undefined) return;
+    await driver.stop();
+    await removeHome(driver.home);
+  });
+
+  it.each(Object.entries(stories))('%s', async (name, story) => {
+    const steps: string[] = [];
+    for (let at = 1; ; at += 1) {
+      driver = await startDriver();
+      await story.arrange(driver);
+      await emptyTrash(driver);
+      const crashed = await crashAt(driver, at, story);
+      driver = crashed.driver;
+      await story.act(driver);
+      await emptyTrash(driver);
+      await story.inspect(driver);
+      await driver.stop();
+      await removeHome(driver.home);
+      if (crashed.step === undefined) break;
+      steps.push(crashed.step);
+    }
+    console.info(`${name}: ${steps.length} steps tried: ${steps.join(', ')}`);
+    expect(steps.length).toBeGreaterThan(0);
+  });
+});
+
+/** Runs the change in a process that dies at its N-th step; answers a new process, and the step if it was reached. */
+const crashAt = async (before: TestDriver, at: number, story: Story) => {
+  await before.stop();
+  const { home } = before;
+  const doomed = await startDriver({ home, entry: ENTRY, env: { CRASH_AT: String(at) } });
+  const outcome = await story.act(doomed).then(
+    () => 'answered',
+    (thrown: unknown) => thrown,
+  );
+  const step = /crash at: (.*)/.exec(doomed.output())?.[1];
+  if (step === undefined) expect(outcome).toBe('answered');
+  else
+    expect([await doomed.ended, outcome]).toEqual(['SIGKILL', expect.objectContaining({ code: status.UNAVAILABLE })]);
+  await doomed.stop();
+  return { driver: await startDriver({ home }), step };
+};
+
+const listRoot = async ({ root }: TestDriver) => {
+  const own = join(root, '.csi-subdir');
+  expect((await readdir(own)).sort()).toEqual(['pool.json', 'trash', 'volumes']);
+  const files = await readdir(join(own, 'volumes'));
+  const records = await Promise.all(
+    files.map(async (file) => JSON.parse(await readFile(join(own, 'volumes', file), 'utf8'))),
+  );
+  return {
+    root: (await readdir(root)).filter((entry) => entry !== '.csi-subdir'),
+    records: records.map(({ name, state, capacityBytes }) => [name, state, capacityBytes]),
+    trash: await readdir(join(own, 'trash')),
+  };
+};
+
+const emptyTrash = ({ root }: TestDriver) =>
+  expect.poll(() => readdir(join(root, '.csi-subdir/trash')), { timeout: 60_000 }).toEqual([]);
