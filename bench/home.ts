@@ -14,16 +14,21 @@ export const withHome = async <Value>(work: (home: string) => Promise<Value>): P
 };
 
 /** Works with the driver that ships, as it is run: a process of its own that logs what it changes. */
-export const withDriver = async <Value>(
-  home: string,
-  work: (driver: TestDriver) => Promise<Value>,
-): Promise<Value> => {
+export const withDriver = async <Value>(home: string, work: (driver: TestDriver) => Promise<Value>): Promise<Value> => {
   const driver = await startDriver({ home, flags: ['--log-level', 'info'] });
   try {
     return await work(driver);
   } catch (thrown) {
-    const said = driver.output().split('\n').filter((line) => /"level":"(?:warn|error)"/.test(line));
-    process.stderr.write(said.slice(-5).map((line) => `driver: ${line}\n`).join(''));
+    const said = driver
+      .output()
+      .split('\n')
+      .filter((line) => /"level":"(?:warn|error)"/.test(line));
+    process.stderr.write(
+      said
+        .slice(-5)
+        .map((line) => `driver: ${line}\n`)
+        .join(''),
+    );
     throw thrown;
   } finally {
     await stop(driver);

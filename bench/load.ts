@@ -1,11 +1,17 @@
-/** What a number of callers has met. */
+/** Times one row: a call per item. Answers what the calls answered. */
+export type Measure = <Item, Result>(
+  row: string,
+  items: readonly Item[],
+  call: (item: Item) => Promise<Result>,
+) => Promise<readonly Result[]>;
+
+/** What a number of callers has met: milliseconds and answer of each call, in the order of the items. */
 export interface Run<Result> {
-  /** Milliseconds of each call, in the order of the items. */
   readonly ms: readonly number[];
   readonly results: readonly Result[];
 }
 
-/** Calls once per item. Each caller takes the next item when its last call is answered. The first failure is thrown. */
+/** Each caller takes the next item when its last call is answered. The first failure is thrown, when all have ended. */
 export const load = async <Item, Result>(
   callers: number,
   items: readonly Item[],
@@ -23,6 +29,8 @@ export const load = async <Item, Result>(
       ms[index] = performance.now() - started;
     }
   };
-  await Promise.all(Array.from({ length: callers }, caller));
+  const ended = await Promise.allSettled(Array.from({ length: callers }, caller));
+  const failed = ended.find((one) => one.status === 'rejected');
+  if (failed !== undefined) throw failed.reason;
   return { ms, results };
 };

@@ -4,7 +4,7 @@ import { measureCalls } from './calls.ts';
 import { withHome } from './home.ts';
 import { describeMachine } from './machine.ts';
 import { type Options, parseOptions } from './options.ts';
-import { showCalls, showLoops, showMachine, showScale, showStarts } from './report.ts';
+import { showCalls, showLoops, showMachine, showMemory, showScale, showStarts } from './report.ts';
 import { measureScale } from './scale.ts';
 import { measureStarts } from './start.ts';
 
@@ -15,16 +15,17 @@ const run = async ({ plan, json }: Options, interrupted: AbortSignal): Promise<v
   showMachine(machine);
 
   const calls = await withHome((home) => measureCalls(plan, home, interrupted));
-  showCalls(calls, plan);
+  showCalls(calls);
   showLoops(calls);
 
   const { scale, starts } = await withHome(async (home) => {
     const empty = await measureStarts(plan, home, interrupted);
-    const scale = await measureScale(plan, home, interrupted);
-    return { scale, starts: [empty, await measureStarts(plan, home, interrupted)] };
+    const filled = await measureScale(plan, home, interrupted);
+    return { scale: filled, starts: [empty, await measureStarts(plan, home, interrupted)] };
   });
   showScale(scale);
   showStarts(starts);
+  showMemory(calls, scale, starts);
 
   if (json !== undefined) await writeFile(json, `${JSON.stringify({ machine, calls, scale, starts }, null, 2)}\n`);
 };

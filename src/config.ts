@@ -96,7 +96,10 @@ const template = z.string().superRefine((text, context) => {
   try {
     checkTemplate(text, 'template');
   } catch (thrown) {
-    context.addIssue({ code: 'custom', message: thrown instanceof DriverError ? thrown.message : String(thrown) });
+    context.addIssue({
+      code: 'custom',
+      message: String(thrown instanceof DriverError ? thrown.message : thrown).replace('template: ', ''),
+    });
   }
 });
 
@@ -125,18 +128,16 @@ export type PoolConfig = z.output<typeof poolSchema>;
 
 const fileSchema = z.strictObject({
   pools: z
-    .record(z.string().regex(POOL_NAME, 'expected a DNS label as the name of a pool'), poolSchema)
+    .record(z.string(), poolSchema)
     .refine((pools) => Object.keys(pools).length > 0, 'expected at least one pool')
     .superRefine((pools, context) => {
+      const complain = (path: readonly string[], message: string): void =>
+        context.addIssue({ code: 'custom', path: [...path], message });
       const paths = new Map<string, string>();
       for (const [name, { hostPath }] of Object.entries(pools)) {
+        if (!POOL_NAME.test(name)) complain([name], 'expected a DNS label as the name of a pool');
         const first = paths.get(hostPath.path);
-        if (first !== undefined)
-          context.addIssue({
-            code: 'custom',
-            path: [name, 'hostPath', 'path'],
-            message: `is the path of pool ${first} too`,
-          });
+        if (first !== undefined) complain([name, 'hostPath', 'path'], `is the path of pool ${first} too`);
         paths.set(hostPath.path, name);
       }
     }),

@@ -33,7 +33,6 @@ export const startDriver = async (config: Config, log: Log, step: Step): Promise
   const context = assemble(config, log, metrics.children, step);
   const opener = createOpener(context, log, stopping.signal);
   const registration = createRegistration(options.driverName, options.registrationEndpoint || options.socket, log);
-  metrics.watchPools(() => samplePools(context, opener));
 
   const unary = createUnary({
     log,
@@ -48,7 +47,11 @@ export const startDriver = async (config: Config, log: Log, step: Step): Promise
       ? undefined
       : await serveSocket(await claimSocket(registrationSocket(options)), [registrationService(registration)], unary);
   const notReady = () => [...opener.problems(), ...registrationProblems(registration)];
-  const http = await serveHttp({ address: options.http, registry: metrics.registry, notReady });
+  const render = async () => {
+    metrics.setPools(await samplePools(context, opener));
+    return metrics.registry.metrics();
+  };
+  const http = await serveHttp({ address: options.http, render, contentType: metrics.registry.contentType, notReady });
   log.info({ ...options, version: VERSION, httpPort: http.port }, 'serving');
 
   return {

@@ -1,10 +1,11 @@
 import { createServer, type ServerResponse } from 'node:http';
-import type { Registry } from 'prom-client';
 
 export interface HttpOptions {
   /** `HOST:PORT`; no host means every address. */
   readonly address: string;
-  readonly registry: Registry;
+  /** The metrics as Prometheus reads them. */
+  readonly render: () => Promise<string>;
+  readonly contentType: string;
   /** Why the driver is not ready; empty when it is. */
   readonly notReady: () => readonly string[];
 }
@@ -15,14 +16,14 @@ export interface RunningHttp {
 }
 
 /** /metrics, /healthz (this process turns) and /readyz (it can serve volumes). Nothing here waits for storage. */
-export const serveHttp = async ({ address, registry, notReady }: HttpOptions): Promise<RunningHttp> => {
+export const serveHttp = async ({ address, render, contentType, notReady }: HttpOptions): Promise<RunningHttp> => {
   const routes: Readonly<Record<string, (response: ServerResponse) => Promise<void>>> = {
     '/healthz': async (response) => send(response, 200, 'ok\n'),
     '/readyz': async (response) => {
       const reasons = notReady();
       send(response, reasons.length === 0 ? 200 : 503, reasons.length === 0 ? 'ok\n' : `${reasons.join('\n')}\n`);
     },
-    '/metrics': async (response) => send(response, 200, await registry.metrics(), registry.contentType),
+    '/metrics': async (response) => send(response, 200, await render(), contentType),
   };
   const server = createServer((request, response) => {
     const route = routes[new URL(request.url ?? '/', 'http://localhost').pathname];

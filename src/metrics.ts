@@ -18,8 +18,7 @@ export interface PoolSample {
 export interface Metrics {
   readonly observeCall: (method: string, code: string, seconds: number) => void;
   readonly children: ExecObserver;
-  /** Asks for the samples at every scrape. */
-  readonly watchPools: (sample: () => Promise<readonly PoolSample[]>) => void;
+  readonly setPools: (samples: readonly PoolSample[]) => void;
   readonly registry: Registry;
 }
 
@@ -39,7 +38,7 @@ export const createMetrics = (driverName: string, version: string): Metrics => {
     registry,
     observeCall: createCallObserver(driverName, registers),
     children: createChildObserver(registers),
-    watchPools: (sample) => registerPoolGauges(sample, registers),
+    setPools: createPoolGauges(registers),
   };
 };
 
@@ -74,9 +73,10 @@ const createChildObserver = (registers: Registry[]): ExecObserver => {
   };
 };
 
-const registerPoolGauges = (sample: () => Promise<readonly PoolSample[]>, registers: Registry[]): void => {
+const createPoolGauges = (registers: Registry[]): Metrics['setPools'] => {
   const gauge = (name: string, help: string, ...labels: string[]) =>
     new Gauge({ name: `csi_subdir_${name}`, help, labelNames: ['pool', ...labels], registers });
+  const ready = gauge('pool_ready', '1 when the records of the pool could be read.');
   const info = gauge('pool_info', 'Always 1; what the root of the pool is.', 'filesystem');
   const budget = gauge('pool_capacity_bytes', 'Bytes that all volumes together may ask for, where a capacity is set.');
   const allocated = gauge('pool_allocated_bytes', 'Bytes that the volumes have asked for.');
@@ -86,26 +86,22 @@ const registerPoolGauges = (sample: () => Promise<readonly PoolSample[]>, regist
   const unreadable = gauge('records_unreadable', 'Records that cannot be read; see the log for their names.');
   const backlog = gauge('purge_backlog', 'Deleted volumes whose data is still to be purged.');
 
-  const collect = async (): Promise<void> => {
-    for (const one of await sample()) {
-      info.labels(one.pool, one.fileSystem).set(1);
-      setOrRemove(budget, one.pool, one.budgetBytes);
-      allocated.labels(one.pool).set(one.allocatedBytes);
-      setOrRemove(total, one.pool, one.totalBytes);
-      setOrRemove(available, one.pool, one.availableBytes);
-      for (const [state, count] of Object.entries(one.volumes)) volumes.labels(one.pool, state).set(count);
-      unreadable.labels(one.pool).set(one.unreadableRecords);
-      backlog.labels(one.pool).set(one.purgeBacklog);
-      ready.labels(one.pool).set(one.ready ? 1 : 0);
-    }
+  const set = (sample: PoolSample): void => {
+    const { pool } = sample;
+    ready.labels(pool).set(sample.ready ? 1 : 0);
+    info.labels(pool, sample.fileSystem).set(1);
+    setOrRemove(budget, pool, sample.budgetBytes);
+    allocated.labels(pool).set(sample.allocatedBytes);
+    setOrRemove(total, pool, sample.totalBytes);
+    setOrRemove(available, pool, sample.availableBytes);
+    for (const [state, count] of Object.entries(sample.volumes)) volumes.labels(pool, state).set(count);
+    unreadable.labels(pool).set(sample.unreadableRecords);
+    backlog.labels(pool).set(sample.purgeBacklog);
   };
-  const ready = new Gauge({
-    name: 'csi_subdir_pool_ready',
-    help: '1 when the records of the pool could be read.',
-    labelNames: ['pool'],
-    registers,
-    collect,
-  });
+  return (samples) => {
+    info.reset();
+    for (const sample of samples) set(sample);
+  };
 };
 
 const setOrRemove = (gauge: Gauge, pool: string, value: number | undefined): void => {

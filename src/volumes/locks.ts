@@ -31,8 +31,7 @@ export const createLocks = (): Locks => {
       // All queues are joined in one turn of the event loop, so no two callers can wait for each other.
       const places = [...new Set(keys)].map(join);
       try {
-        await Promise.race([Promise.all(places.map((place) => place.turn)), ended(signal)]);
-        signal.throwIfAborted();
+        await wait(Promise.all(places.map((place) => place.turn)), signal);
         return await work();
       } finally {
         for (const place of places) place.leave();
@@ -46,9 +45,14 @@ interface Place {
   readonly leave: () => void;
 }
 
-const ended = (signal: AbortSignal): Promise<never> =>
-  new Promise((_, reject) => {
-    const gone = () => reject(new DriverError('aborted', 'another call for the same volume is still running'));
-    if (signal.aborted) gone();
-    else signal.addEventListener('abort', gone, { once: true });
+/** Resolves when it is our turn, or rejects when the caller goes first. */
+const wait = (turn: Promise<unknown>, signal: AbortSignal): Promise<void> =>
+  new Promise((resolve, reject) => {
+    const goAway = () => reject(new DriverError('aborted', 'another call for the same volume is still running'));
+    if (signal.aborted) goAway();
+    signal.addEventListener('abort', goAway, { once: true });
+    void turn.then(() => {
+      signal.removeEventListener('abort', goAway);
+      resolve();
+    });
   });

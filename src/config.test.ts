@@ -1,0 +1,81 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { ConfigError, loadConfig, parsePools } from './config.ts';
+
+describe('the pools file', () => {
+  it('gives every pool its defaults', () => {
+    const { pools, problems } = parsePools(
+      'pools: {main: {hostPath: {path: /data}, capacity: 1.5Ti, mode: "0750"}}',
+      'x',
+    );
+    expect(problems).toEqual([]);
+    expect(pools?.main).toEqual({
+      hostPath: { path: '/data' },
+      capacity: 1.5 * 1024 ** 4,
+      directory: '{namespace}-{claim}-{volume}',
+      mode: 0o750,
+      uid: 0,
+      gid: 0,
+      onDelete: 'delete',
+      existing: 'fail',
+    });
+  });
+
+  it('tells every problem at once, each with its path', () => {
+    const text = `
+pools:
+  a: {hostPath: {path: relative}, capacity: lots, mode: 511, onDelete: shred, color: red}
+  b: {hostPath: {path: /b}, directory: "../{volume}"}
+  c: {hostPath: {path: /b}, uid: -1}
+`;
+    const { problems } = parsePools(text, 'f.yaml');
+    for (const expected of [
+      /^f.yaml: pools.a.hostPath.path: expected an absolute path/,
+      /^f.yaml: pools.a.capacity: expected a quantity like 500Gi/,
+      /^f.yaml: pools.a.mode: expected an octal mode in quotes/,
+      /^f.yaml: pools.a.onDelete: /,
+      /^f.yaml: pools.a.*color/,
+      /^f.yaml: pools.b.directory: expected a relative directory/,
+      /^f.yaml: pools.c.uid: /,
+    ]) {
+      expect(problems).toContainEqual(expect.stringMatching(expected));
+    }
+  });
+
+  it.each([
+    ['', 'pools'],
+    ['pools: {Main: {hostPath: {path: /a}}}', 'pools.Main: expected a DNS label'],
+    ['pools: {}', 'at least one pool'],
+    ['pools: [', 'not YAML'],
+    ['pools: {a: {hostPath: {path: /x}}, b: {hostPath: {path: /x}}}', 'is the path of pool a too'],
+  ])('%j is refused: %s', (text, words) => expect(parsePools(text, 'f').problems.join()).toContain(words));
+});
+
+describe('the options', () => {
+  let home: string;
+  beforeAll(async () => {
+    home = await mkdtemp(join(tmpdir(), 'csi-subdir-config-'));
+    await writeFile(join(home, 'config.yaml'), 'pools: {main: {hostPath: {path: /data}}}');
+  });
+  afterAll(() => rm(home, { recursive: true }));
+
+  it('come from flags before the environment', async () => {
+    const env = {
+      CSI_SUBDIR_NODE_ID: 'from-env',
+      CSI_SUBDIR_MODE: 'node',
+      CSI_SUBDIR_CONFIG: join(home, 'config.yaml'),
+    };
+    const { options } = await loadConfig(['--node-id', 'from-flag'], env);
+    expect([options.nodeId, options.mode, options.socket]).toEqual(['from-flag', 'node', '/csi/csi.sock']);
+  });
+
+  it('are all checked, and the file with them', async () => {
+    const load = loadConfig(['--mode', 'both', '--http', 'x', '--socket', 'rel'], {});
+    await expect(load).rejects.toBeInstanceOf(ConfigError);
+    await expect(load).rejects.toThrow(/--mode: [\s\S]*--http: |--socket: /);
+    await expect(loadConfig(['--config', join(home, 'none')], {})).rejects.toThrow(/--config: .* cannot be read/);
+    await expect(loadConfig(['--colour', 'red'], {})).rejects.toThrow(/--colour/);
+  });
+});

@@ -1,0 +1,44 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { checkTemplate } from './parameters.ts';
+import { renderTemplate } from './template.ts';
+
+const claim = { namespace: 'shop', name: 'orders' };
+
+describe('a directory template', () => {
+  it.each([
+    ['{namespace}-{claim}-{volume}', 'shop-orders-pvc-1'],
+    ['{namespace}/{claim}', 'shop/orders'],
+    ['fixed/place', 'fixed/place'],
+  ])('%s gives %s', (template, directory) => expect(renderTemplate(template, 'pvc-1', claim)).toBe(directory));
+
+  it('falls back to the name of the volume where the claim is unknown or too long', () => {
+    expect(renderTemplate('{namespace}-{claim}-{volume}', 'pvc-1', undefined)).toBe('pvc-1');
+    expect(renderTemplate('{claim}-{volume}', 'pvc-1', { namespace: 'n', name: 'x'.repeat(252) })).toBe('pvc-1');
+  });
+
+  it('without {volume} does not fall back to another place', () => {
+    expect(() => renderTemplate('{namespace}/{claim}', 'pvc-1', undefined)).toThrow(/extra-create-metadata/);
+  });
+
+  it.each(['', '/x', '../x', 'a//b', '{other}', '{claim', 'a b', '.csi-subdir/{volume}', 'a\0', '{volume}/..', '$(x)'])(
+    '%j is refused',
+    (template) =>
+      expect(() => checkTemplate(template, 'parameters.directory')).toThrow(/^parameters\.directory: expected/),
+  );
+
+  it('that is accepted never leads out of the root', () => {
+    const part = fc.constantFrom('{namespace}', '{claim}', '{volume}', '/', '-', '.', '..', 'a', '{', '}');
+    fc.assert(
+      fc.property(fc.array(part, { maxLength: 8 }), (parts) => {
+        const template = parts.join('');
+        try {
+          checkTemplate(template, 'directory');
+        } catch {
+          return;
+        }
+        expect(renderTemplate(template, 'pvc-1', claim)).not.toMatch(/(^|\/)\.\.?(\/|$)|^\/|\/\/|^\.csi-subdir/);
+      }),
+    );
+  });
+});

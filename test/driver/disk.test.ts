@@ -1,0 +1,175 @@
+import { execFile } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { BUNDLE, isRoot, makeHome, removeHome, startDriver, type TestDriver } from '../support/driver.ts';
+import { codeOf, createVolume, GIB, outcomeOf } from '../support/volume.ts';
+
+const run = promisify(execFile);
+
+/** A record as a driver would have left it. */
+const record = (name: string, state: string, directory = name) =>
+  JSON.stringify({
+    name,
+    requestedName: name,
+    directory,
+    capacityBytes: GIB,
+    state,
+    parameters: {},
+    settings: { mode: 0o777, uid: 0, gid: 0, onDelete: 'delete' },
+    adopted: false,
+    createdAt: new Date(0).toISOString(),
+  });
+
+describe.runIf(isRoot)('what is on disk', () => {
+  let home: string;
+  let root: string;
+  let own: string;
+  const drivers: TestDriver[] = [];
+  const start = async (options = {}): Promise<TestDriver> => {
+    const driver = await startDriver({ home, ...options });
+    drivers.push(driver);
+    return driver;
+  };
+  beforeEach(async () => {
+    home = await makeHome();
+    root = join(home, 'root');
+    own = join(root, '.csi-subdir');
+    await mkdir(join(own, 'volumes'), { recursive: true });
+    await mkdir(join(own, 'trash'));
+  });
+  afterEach(async () => {
+    for (const driver of drivers.splice(0)) await driver.stop();
+    await run('umount', [root]).catch(() => {});
+    await removeHome(home);
+  });
+  const put = (name: string, text: string) => writeFile(join(own, 'volumes', `${name}.json`), text);
+  const csiSubdir = (...args: readonly string[]) =>
+    run(process.execPath, [BUNDLE, ...args, '--config', join(home, 'config.yaml')]).then(
+      ({ stdout, stderr }) => ({ status: 0, stdout, stderr }),
+      ({ code, stdout, stderr }) => ({ status: code, stdout, stderr }),
+    );
+
+  it('is finished at start where a crash has left it half done', async () => {
+    await put('begun', record('begun', 'creating'));
+    await mkdir(join(root, 'begun'));
+    await put('foreign', record('foreign', 'creating'));
+    await mkdir(join(root, 'foreign'));
+    await writeFile(join(root, 'foreign/data'), 'not ours');
+    await put('dying', record('dying', 'deleting'));
+    await mkdir(join(root, 'dying/deep'), { recursive: true });
+    await mkdir(join(own, 'trash/old-1234/deep'), { recursive: true });
+    await writeFile(join(own, 'volumes/.x.json.1234.tmp'), 'torn');
+    await start();
+    await expect.poll(() => readdir(join(own, 'trash')), { timeout: 60_000 }).toEqual([]);
+    expect(await readdir(join(own, 'volumes'))).toEqual([]);
+    expect((await readdir(root)).sort()).toEqual(['.csi-subdir', 'foreign']);
+    expect(await readFile(join(root, 'foreign/data'), 'utf8')).toBe('not ours');
+  });
+
+  it('keeps the name of a record that cannot be read, and says so', async () => {
+    await put('torn', '{"name": "torn", "direct');
+    await put('escape', record('escape', 'ready', '../../etc'));
+    await put('renamed', record('other', 'ready'));
+    const driver = await start();
+    expect(await outcomeOf(createVolume(driver, 'torn'))).toMatchObject({
+      code: 'FAILED_PRECONDITION',
+      details: expect.stringContaining('"torn"'),
+    });
+    expect(await codeOf(driver.controller.DeleteVolume({ volume_id: 'main/escape' }))).toBe('FAILED_PRECONDITION');
+    expect(await codeOf(driver.controller.DeleteVolume({ volume_id: 'main/renamed' }))).toBe('FAILED_PRECONDITION');
+    expect(existsSync('/etc/passwd')).toBe(true);
+    expect(driver.output().match(/"msg":"record cannot be read"/g)).toHaveLength(3);
+    const checked = await csiSubdir('check');
+    expect([checked.status, checked.stdout.match(/WRONG/g)?.length]).toEqual([1, 3]);
+  });
+
+  it('is refused where its layout is newer than ours', async () => {
+    await writeFile(join(own, 'pool.json'), '{"layout": 2}');
+    const driver = await start();
+    expect(await codeOf(createVolume(driver, 'pvc-1'))).toBe('UNAVAILABLE');
+    expect(driver.output()).toContain('has layout 2, this version knows 1: use a newer driver');
+  });
+
+  it('is as before when it is full, and the caller is told so', async () => {
+    await rm(root, { recursive: true });
+    await mkdir(root);
+    await run('mount', ['-t', 'tmpfs', '-o', 'size=256k,nr_inodes=64', 'tmpfs', root]);
+    const driver = await start();
+    const before = await readdir(root, { recursive: true });
+    const filler = join(root, 'filler');
+    await writeFile(filler, Buffer.alloc(10 << 20)).catch(() => {});
+    for (let attempt = 0; attempt < 3; attempt += 1) {
+      expect(await outcomeOf(createVolume(driver, 'pvc-full'))).toEqual({
+        code: 'RESOURCE_EXHAUSTED',
+        details: 'no space left on the pool',
+      });
+    }
+    await rm(filler);
+    expect(await readdir(root, { recursive: true })).toEqual(before);
+    expect(await codeOf(createVolume(driver, 'pvc-full'))).toBe('OK');
+    const inodes = await Promise.all(
+      Array.from({ length: 40 }, (_, index) => codeOf(createVolume(driver, `pvc-${index}`))),
+    );
+    expect(new Set(inodes)).toEqual(new Set(['OK', 'RESOURCE_EXHAUSTED']));
+    const made = inodes.filter((code) => code === 'OK').length + 1;
+    expect((await driver.controller.ListVolumes({})).entries).toHaveLength(made);
+    expect(await readdir(join(own, 'volumes'))).toHaveLength(made);
+    expect(await readdir(root)).toHaveLength(made + 1);
+  });
+
+  it('is listed in pages that stay right while volumes come and go', async () => {
+    const driver = await start();
+    for (const name of ['c', 'a', 'e', 'b', 'd']) await createVolume(driver, name);
+    const page = async (token: string) => {
+      const { entries, next_token } = await driver.controller.ListVolumes({ max_entries: 2, starting_token: token });
+      return { ids: entries.map(({ volume }) => volume?.volume_id), next_token };
+    };
+    const first = await page('');
+    expect(first.ids).toEqual(['main/a', 'main/b']);
+    await driver.controller.DeleteVolume({ volume_id: 'main/b' });
+    await createVolume(driver, 'bb');
+    const second = await page(first.next_token);
+    expect(second.ids).toEqual(['main/bb', 'main/c']);
+    const third = await page(second.next_token);
+    expect(third).toEqual({ ids: ['main/d', 'main/e'], next_token: '' });
+    expect(await codeOf(page('nonsense'))).toBe('ABORTED');
+  });
+
+  it('is shown on the command line', async () => {
+    const driver = await start({ pool: { capacity: '10Gi' } });
+    const claim = { 'csi.storage.k8s.io/pvc/namespace': 'shop', 'csi.storage.k8s.io/pvc/name': 'orders' };
+    await createVolume(driver, 'pvc-1', claim);
+    const table = await csiSubdir('volumes', 'list');
+    expect(table.stdout.split('\n')[1]?.split(/\s{2,}/)).toEqual([
+      'main/pvc-1',
+      'ready',
+      '1 GiB',
+      'shop/orders',
+      'shop-orders-pvc-1',
+    ]);
+    const [row] = JSON.parse((await csiSubdir('volumes', 'list', '-o', 'json')).stdout);
+    expect(row).toMatchObject({
+      handle: 'main/pvc-1',
+      pool: 'main',
+      state: 'ready',
+      capacityBytes: GIB,
+      claim: { namespace: 'shop', name: 'orders' },
+    });
+    const checked = await csiSubdir('check');
+    expect([checked.status, checked.stdout]).toEqual([0, expect.stringContaining('1 volumes ask for 1 GiB of 10 GiB')]);
+    await rm(root, { recursive: true });
+    expect(await csiSubdir('check')).toMatchObject({
+      status: 1,
+      stdout: expect.stringContaining(`root ${root} does not exist`),
+    });
+    await writeFile(join(home, 'config.yaml'), 'pools: {main: {colour: red}}');
+    expect(await csiSubdir('check')).toMatchObject({
+      status: 1,
+      stdout: expect.stringContaining('pools.main.hostPath'),
+    });
+    expect(await csiSubdir('volumes', 'shred')).toMatchObject({ status: 2, stderr: expect.stringContaining('usage') });
+  });
+});

@@ -1,0 +1,204 @@
+import { execFile } from 'node:child_process';
+import { chmod, lstat, mkdir, readdir, rm, stat, symlink, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import type { CreateVolumeResponse__Output } from '../../src/gen/csi/v1/CreateVolumeResponse.ts';
+import type { ValidateVolumeCapabilitiesResponse__Output } from '../../src/gen/csi/v1/ValidateVolumeCapabilitiesResponse.ts';
+import { fingerprint, plantCanary } from '../support/canary.ts';
+import { isRoot, makeHome, mountsBelow, removeHome, startDriver, type TestDriver } from '../support/driver.ts';
+import { type HostileCase, hostileCases } from '../support/hostile-cases.ts';
+import { type Fields, type Requests, type Subject, validRequests } from '../support/requests.ts';
+import { createTally } from '../support/tally.ts';
+import {
+  codeOf,
+  createVolume,
+  kubeletPaths,
+  outcomeOf,
+  publish,
+  stage,
+  unpublish,
+  unstage,
+} from '../support/volume.ts';
+
+describe.runIf(isRoot)('hostile input', () => {
+  let driver: TestDriver;
+  let subject: Subject;
+  let target: string;
+  let send: Requests;
+  let canaries: readonly string[];
+  let before: readonly string[];
+  let mounts: readonly string[];
+  beforeAll(async () => {
+    const home = await makeHome();
+    driver = await startDriver({ home });
+    canaries = [join(home, 'canary'), join(driver.root, 'foreign'), join(driver.kubeletDir, 'pods/sibling')];
+    for (const folder of canaries) await plantCanary(folder);
+    await symlink(join(home, 'canary'), join(driver.root, 'link-out'));
+    await writeFile(join(driver.root, 'a-file'), 'x');
+    await mkdir(join(driver.kubeletDir, 'hostile'));
+
+    const volume = await createVolume(driver, 'pvc-1');
+    const paths = await kubeletPaths(driver, 'pvc-1');
+    await stage(driver, volume, paths.staging);
+    await publish(driver, volume, paths);
+    await writeFile(join(paths.target, 'precious'), 'x');
+    target = paths.target;
+    const free = await kubeletPaths(driver, 'free', 'pod-free');
+    subject = { volume, staging: paths.staging, freeStaging: free.staging, freeTarget: free.target };
+    send = validRequests(driver, subject);
+    mounts = await mountsBelow(driver.home);
+  });
+  beforeEach(async () => {
+    before = await fingerprint(...canaries);
+  });
+  afterEach(async () => {
+    expect(await fingerprint(...canaries)).toEqual(before);
+    expect(await mountsBelow(driver.home)).toEqual(mounts);
+    expect(await driver.identity.Probe({})).toEqual({ ready: { value: true } });
+    expect(driver.output()).not.toContain('unhandled rejection');
+    const { entries } = await driver.controller.ListVolumes({});
+    expect(entries.map(({ volume }) => volume?.volume_id)).toEqual(['main/pvc-1']);
+    expect((await stat(join(driver.root, 'pvc-1/precious'))).size).toBe(1);
+  });
+  afterAll(async () => {
+    await unpublish(driver, subject.volume.volume_id, target);
+    await unstage(driver, subject.volume.volume_id, subject.staging);
+    await driver.stop();
+    await removeHome(driver.home);
+  });
+
+  it('is seen by the fingerprint even where it is put back', async () => {
+    const scratch = join(driver.home, 'scratch');
+    await plantCanary(scratch);
+    const first = await fingerprint(scratch);
+    await chmod(join(scratch, 'inner'), 0o700);
+    await chmod(join(scratch, 'inner'), 0o2751);
+    expect((await fingerprint(scratch)).filter((line) => !first.includes(line))).toHaveLength(1);
+  });
+
+  it('gets a clear answer from every RPC, and nothing else happens', async () => {
+    const tally = createTally();
+    const wrong: string[] = [];
+    for (const one of hostileCases(driver.kubeletDir, [canaries[0] ?? '', driver.root])) {
+      const answer = await answerTo(one);
+      tally.count(one.rpc, answer.code);
+      wrong.push(...complaints(one, answer));
+    }
+    process.stdout.write(`${tally.format('hostile input')}\n`);
+    expect(wrong).toEqual([]);
+  });
+
+  it('finds no way through a link or a file in the root', async () => {
+    const adopt = { existing: 'adopt' };
+    const outcomes: Record<string, readonly string[]> = {};
+    for (const directory of ['link-out', 'link-out/inner', 'link-out/new/er', 'a-file', 'a-file/x', 'a-file/x/y']) {
+      outcomes[directory] = [
+        await codeOf(createVolume(driver, 'pvc-2', { directory })),
+        await codeOf(createVolume(driver, 'pvc-2', { directory, ...adopt })),
+        await codeOf(send.NodeStageVolume({ volume_context: { pool: 'main', directory } })),
+      ];
+    }
+    const refused = ['FAILED_PRECONDITION', 'FAILED_PRECONDITION', 'FAILED_PRECONDITION'];
+    expect(outcomes).toEqual(Object.fromEntries(Object.keys(outcomes).map((directory) => [directory, refused])));
+    expect(await codeOf(createVolume(driver, 'pvc-2', { directory: 'foreign' }))).toBe('FAILED_PRECONDITION');
+    expect(await codeOf(createVolume(driver, 'pvc-2', { directory: 'pvc-1/x', ...adopt }))).toBe('FAILED_PRECONDITION');
+  });
+
+  it('finds no way through a link or a file below the kubelet', async () => {
+    const folder = join(driver.kubeletDir, 'hostile');
+    const canary = canaries[0] ?? '';
+    await symlink(canary, join(folder, 'link'));
+    await symlink('loop', join(folder, 'loop'));
+    await writeFile(join(folder, 'file'), '');
+    const outcomes: Record<string, readonly string[]> = {};
+    for (const name of ['link', 'link/inner', 'link/empty', 'link/new', 'loop', 'loop/x', 'file', 'file/x']) {
+      const path = join(folder, name);
+      outcomes[name] = [
+        await codeOf(send.NodeStageVolume({ staging_target_path: path })),
+        await codeOf(send.NodePublishVolume({ target_path: path })),
+        await codeOf(send.NodeUnpublishVolume({ target_path: path })),
+      ];
+      // Where a mount went through the link, it is not at the path that unpublish takes.
+      for (const stray of (await mountsBelow(driver.home)).filter((mount) => !mounts.includes(mount))) {
+        outcomes[name] = [...outcomes[name], `mounted at ${stray}`];
+        await unpublishStray(driver, stray);
+      }
+    }
+    await rm(folder, { recursive: true });
+    await mkdir(folder);
+    const refused = ['FAILED_PRECONDITION', 'FAILED_PRECONDITION', 'FAILED_PRECONDITION'];
+    expect(outcomes).toEqual(Object.fromEntries(Object.keys(outcomes).map((name) => [name, refused])));
+  });
+
+  it('is answered in time where a directory is as deep as it may be', async () => {
+    const directory = `deep/${'a/'.repeat(1000)}{volume}`;
+    const started = performance.now();
+    const { code } = await outcomeOf(createVolume(driver, 'pvc-deep', { directory }));
+    const seconds = (performance.now() - started) / 1000;
+    await driver.controller.DeleteVolume({ volume_id: 'main/pvc-deep' });
+    await rm(join(driver.root, 'deep'), { recursive: true, force: true });
+    expect(['OK', 'INVALID_ARGUMENT']).toContain(code);
+    expect(seconds).toBeLessThan(5);
+  });
+
+  const answerTo = async ({ rpc, fields }: HostileCase): Promise<Answer> => {
+    const sent = send[rpc](fields);
+    const outcome = await outcomeOf(sent);
+    if (outcome.code !== 'OK') return outcome;
+    const problem = await undo(rpc, fields, await sent);
+    if (problem !== undefined) return { code: 'OK', details: problem };
+    const unconfirmed = rpc === 'ValidateVolumeCapabilities' && !isConfirmed(await sent);
+    return { code: unconfirmed ? 'UNCONFIRMED' : 'OK', details: '' };
+  };
+
+  /** Takes back what has succeeded, so that no case meets what another one has left. Answers what is wrong. */
+  const undo = async (rpc: HostileCase['rpc'], fields: Fields, response: unknown): Promise<string | undefined> => {
+    switch (rpc) {
+      case 'CreateVolume': {
+        const { volume } = response as CreateVolumeResponse__Output;
+        const directory = volume?.volume_context.directory ?? '';
+        const isMade = (await lstat(join(driver.root, directory))).isDirectory() && !directory.includes('/');
+        await driver.controller.DeleteVolume({ volume_id: volume?.volume_id ?? '' });
+        return isMade && !(await readdir(driver.root)).includes(directory) ? undefined : `made at ${directory}`;
+      }
+      case 'NodeStageVolume': {
+        const path = String(fields.staging_target_path ?? subject.freeStaging);
+        await send.NodeUnstageVolume({ staging_target_path: path });
+        if (path !== subject.freeStaging) await rm(path, { recursive: true });
+        return undefined;
+      }
+      case 'NodePublishVolume':
+        await send.NodeUnpublishVolume({ target_path: fields.target_path ?? subject.freeTarget });
+        return undefined;
+      default:
+        return undefined;
+    }
+  };
+});
+
+interface Answer {
+  readonly code: string;
+  readonly details: string;
+}
+
+const complaints = ({ rpc, field, fields, codes }: HostileCase, { code, details }: Answer): readonly string[] => {
+  const call = `${rpc} ${shorten(JSON.stringify(fields))}`;
+  const names = code === 'INVALID_ARGUMENT' || code === 'OUT_OF_RANGE';
+  return [
+    ...(codes.includes(code) ? [] : [`${call}: ${code} ${details}, not ${codes.join(' or ')}`]),
+    ...(names && !details.includes(field) ? [`${call}: does not name ${field}: ${details}`] : []),
+    ...(code === 'OK' && details !== '' ? [`${call}: ${details}`] : []),
+    ...(/\p{Cc}/u.test(details) || details.length > 5000 ? [`${call}: not fit for a log: ${shorten(details)}`] : []),
+  ];
+};
+
+const shorten = (text: string): string => (text.length > 160 ? `${text.slice(0, 160)}…` : text);
+
+const isConfirmed = (response: unknown): boolean =>
+  (response as ValidateVolumeCapabilitiesResponse__Output).confirmed !== null;
+
+const unpublishStray = async (driver: TestDriver, path: string): Promise<void> => {
+  await promisify(execFile)('umount', ['--', path]);
+  await expect.poll(() => mountsBelow(driver.home)).not.toContain(path);
+};

@@ -1,0 +1,285 @@
+import {
+  CAPABILITIES,
+  FOREIGN_HANDLES,
+  HANDLES,
+  type HostileText,
+  KEYS,
+  NUMBERS,
+  RANGES,
+  TEXTS,
+  WORDS,
+} from './corpus.ts';
+import type { Fields, Rpc } from './requests.ts';
+
+/** One hostile call: what is laid over a valid request, and the codes that are a right answer to it. */
+export interface HostileCase {
+  readonly rpc: Rpc;
+  /** Named by the answer when it is INVALID_ARGUMENT or OUT_OF_RANGE. */
+  readonly field: string;
+  readonly fields: Fields;
+  readonly codes: readonly string[];
+}
+
+/** `UNCONFIRMED` is how ValidateVolumeCapabilities says no: OK, with nothing confirmed. */
+const INVALID = ['INVALID_ARGUMENT'] as const;
+const NOT_CONFIRMED = ['INVALID_ARGUMENT', 'UNCONFIRMED'] as const;
+
+export const hostileCases = (kubeletDir: string, elsewhere: readonly string[]): readonly HostileCase[] => [
+  ...handleCases(),
+  ...nameCases(),
+  ...parameterCases(),
+  ...attributeCases(),
+  ...capabilityCases(),
+  ...numberCases(),
+  ...tokenCases(),
+  ...pathCases(kubeletDir, elsewhere),
+];
+
+const handleCases = (): readonly HostileCase[] => {
+  const each = (rpc: Rpc, unknown: string) =>
+    [...TEXTS, ...HANDLES].map(({ text, trait }) => {
+      const codes = isNoString(trait) ? INVALID : [unknown];
+      return { rpc, field: 'volume_id', fields: { volume_id: text }, codes };
+    });
+  const records: readonly Rpc[] = ['ValidateVolumeCapabilities', 'ControllerExpandVolume', 'ControllerGetVolume'];
+  const unclaimed: readonly Rpc[] = ['ControllerPublishVolume', 'ControllerUnpublishVolume'];
+  const snapshots: readonly Rpc[] = ['CreateSnapshot', 'DeleteSnapshot', 'ListSnapshots', 'GetSnapshot'];
+  return [
+    // The id of a static volume is what the admin likes: a node takes any.
+    ...(['NodeStageVolume', 'NodeUnstageVolume', 'NodePublishVolume', 'NodeUnpublishVolume'] as const).flatMap((rpc) =>
+      each(rpc, 'OK'),
+    ),
+    ...each('DeleteVolume', 'OK'),
+    ...[...records, 'ControllerModifyVolume' as const, 'NodeExpandVolume' as const].flatMap((rpc) =>
+      each(rpc, 'NOT_FOUND'),
+    ),
+    ...FOREIGN_HANDLES.flatMap((volume_id) =>
+      [...records, 'DeleteVolume' as const].map((rpc) => ({
+        rpc,
+        field: 'volume_id',
+        fields: { volume_id },
+        codes: ['NOT_FOUND'],
+      })),
+    ),
+    ...TEXTS.flatMap(({ text }) => [
+      ...unclaimed.map((rpc) => ({ rpc, field: '', fields: { volume_id: text }, codes: ['UNIMPLEMENTED'] })),
+      ...snapshots.map((rpc) => ({
+        rpc,
+        field: '',
+        fields: { snapshot_id: text, source_volume_id: text, name: text, starting_token: text },
+        codes: ['UNIMPLEMENTED'],
+      })),
+    ]),
+  ];
+};
+
+const nameCases = (): readonly HostileCase[] =>
+  [...TEXTS, ...HANDLES].map(({ text, trait }) => ({
+    rpc: 'CreateVolume',
+    field: 'name',
+    fields: { name: text },
+    codes: isNoString(trait) ? INVALID : ['OK'],
+  }));
+
+const parameterCases = (): readonly HostileCase[] => {
+  const one = (rpc: Rpc, key: string, value: string, codes: readonly string[], in_ = 'parameters') => ({
+    rpc,
+    field: KNOWN.includes(key) ? key : in_,
+    fields: { [in_]: { [key]: value } },
+    codes,
+  });
+  const everywhere = (key: string, values: readonly string[]) =>
+    values.flatMap((value) => [
+      one('CreateVolume', key, value, INVALID),
+      one('GetCapacity', key, value, INVALID),
+      one('ValidateVolumeCapabilities', key, value, NOT_CONFIRMED),
+    ]);
+  const mutable = (key: string, values: readonly string[]) =>
+    values.flatMap((value) => [
+      one('CreateVolume', key, value, INVALID, 'mutable_parameters'),
+      one('ControllerModifyVolume', key, value, INVALID, 'mutable_parameters'),
+      one('ValidateVolumeCapabilities', key, value, NOT_CONFIRMED, 'mutable_parameters'),
+    ]);
+  const texts = TEXTS.map(({ text }) => text);
+  const unknown = [...KEYS, ...texts.filter((text) => text !== '__proto__')];
+  return [
+    ...TEXTS.filter(({ trait }) => trait !== 'plain').flatMap(({ text }) => everywhere('directory', [text])),
+    ...TEXTS.filter(({ trait }) => trait === 'plain').map(({ text }) => one('CreateVolume', 'directory', text, ['OK'])),
+    ...['pool', 'onDelete', 'existing'].flatMap((key) => everywhere(key, [...texts, ...WORDS])),
+    ...['mode', 'uid', 'gid'].flatMap((key) => everywhere(key, [...texts, ...NUMBERS.filter(badFor(key))])),
+    ...['mode', 'uid', 'gid'].flatMap((key) => mutable(key, [...texts, ...NUMBERS.filter(badFor(key))])),
+    ...mutable('onDelete', [...texts, ...WORDS]),
+    ...unknown.flatMap((key) => [...everywhere(key, ['x']), ...mutable(key, ['x'])]),
+    ...['pool', 'directory', 'existing'].flatMap((key) => mutable(key, ['x'])),
+    ...TEXTS.flatMap(({ text }) => [
+      { rpc: 'CreateVolume' as const, field: 'pvc/namespace', fields: claim(text, 'c'), codes: INVALID },
+      { rpc: 'CreateVolume' as const, field: 'pvc/name', fields: claim('ns', text), codes: INVALID },
+    ]),
+  ].map((made) => (sizeOf(made.fields) > 4096 ? { ...made, field: made.field === '' ? '' : 'parameters' } : made));
+};
+
+const attributeCases = (): readonly HostileCase[] => {
+  const one = (context: Record<string, string>, codes: readonly string[]): readonly HostileCase[] => [
+    { rpc: 'NodeStageVolume', field: 'volume_context', fields: { volume_context: context }, codes },
+    // What is staged is known already: a well-formed context is not looked up again.
+    {
+      rpc: 'NodePublishVolume',
+      field: 'volume_context',
+      fields: { volume_context: context },
+      codes: codes[0] === 'NOT_FOUND' ? ['OK', 'NOT_FOUND', 'FAILED_PRECONDITION'] : codes,
+    },
+    {
+      rpc: 'ValidateVolumeCapabilities',
+      field: 'volume_context',
+      fields: { volume_context: context },
+      codes: NOT_CONFIRMED,
+    },
+  ];
+  const texts = TEXTS.map(({ text }) => text).filter((text) => !text.includes('/') && text !== '__proto__');
+  return [
+    ...TEXTS.flatMap(({ text, trait }) =>
+      one({ pool: 'main', directory: text }, trait === 'odd' || trait === 'plain' ? ['NOT_FOUND'] : INVALID),
+    ),
+    ...one({ pool: 'main', directory: Array(8).fill('"'.repeat(250)).join('/') }, ['NOT_FOUND']),
+    ...TEXTS.flatMap(({ text }) => one({ pool: text, directory: 'pvc-1' }, INVALID)),
+    ...[...KEYS, ...texts].flatMap((key) => one({ pool: 'main', directory: 'pvc-1', [key]: 'x' }, INVALID)),
+    ...one({ pool: 'main' }, INVALID),
+    ...one({}, INVALID),
+  ];
+};
+
+const capabilityCases = (): readonly HostileCase[] =>
+  CAPABILITIES.flatMap((capability): readonly HostileCase[] => {
+    const single = { fields: { volume_capability: capability }, field: 'volume_capability', codes: INVALID };
+    const several = { fields: { volume_capabilities: [capability] }, field: 'volume_capabilities', codes: INVALID };
+    return [
+      { rpc: 'CreateVolume', ...several },
+      { rpc: 'GetCapacity', ...several },
+      { rpc: 'ValidateVolumeCapabilities', ...several, codes: NOT_CONFIRMED },
+      { rpc: 'NodeStageVolume', ...single },
+      { rpc: 'NodePublishVolume', ...single },
+      { rpc: 'ControllerExpandVolume', ...single },
+      { rpc: 'NodeExpandVolume', ...single },
+    ];
+  });
+
+const numberCases = (): readonly HostileCase[] => [
+  ...RANGES.flatMap(({ range, codes }) =>
+    (['CreateVolume', 'ControllerExpandVolume', 'NodeExpandVolume'] as const).map((rpc) => ({
+      rpc,
+      field: 'capacity_range',
+      fields: { capacity_range: range },
+      codes,
+    })),
+  ),
+  ...[-1, -(2 ** 31)].map((max_entries) => ({
+    rpc: 'ListVolumes' as const,
+    field: 'max_entries',
+    fields: { max_entries },
+    codes: INVALID,
+  })),
+  { rpc: 'ListVolumes', field: 'max_entries', fields: { max_entries: 2 ** 31 - 1 }, codes: ['OK'] },
+];
+
+const tokenCases = (): readonly HostileCase[] => [
+  ...[...TEXTS, ...HANDLES].map(({ text, trait }) => ({
+    rpc: 'ListVolumes' as const,
+    field: 'starting_token',
+    fields: { starting_token: text },
+    codes: trait === 'empty' ? ['OK'] : ['ABORTED'],
+  })),
+  ...TEXTS.flatMap(({ text }): readonly HostileCase[] => {
+    const segments = { [text]: 'node-1', 'topology.local.csi-subdir.dev/node': text };
+    const requirements = { requisite: [{ segments }], preferred: [] };
+    const source = { snapshot: { snapshot_id: text } };
+    return [
+      { rpc: 'GetCapacity', field: '', fields: { accessible_topology: { segments } }, codes: ['OK'] },
+      {
+        rpc: 'CreateVolume',
+        field: '',
+        fields: { accessibility_requirements: requirements },
+        codes: ['RESOURCE_EXHAUSTED'],
+      },
+      {
+        rpc: 'CreateVolume',
+        field: 'volume_content_source',
+        fields: { volume_content_source: source },
+        codes: INVALID,
+      },
+    ];
+  }),
+];
+
+/** Paths as the kubelet would never send them: not below its directory, or below it by a legal but odd name. */
+const pathCases = (kubeletDir: string, elsewhere: readonly string[]): readonly HostileCase[] => {
+  const outside = [
+    ...TEXTS.map(({ text }) => text),
+    ...elsewhere,
+    ...['/', '/etc', kubeletDir, `${kubeletDir}/`, `${kubeletDir}-evil/x`, `${kubeletDir}/../canary/inner`],
+    ...[
+      `${kubeletDir}//x`,
+      `${kubeletDir}/./x`,
+      `${kubeletDir}/x/..`,
+      `${kubeletDir.toUpperCase()}/x`,
+      ` ${kubeletDir}/x`,
+    ],
+    ...[
+      `${kubeletDir}/x/`,
+      `file://${kubeletDir}/x`,
+      `${kubeletDir}${'/多'.repeat(1500)}`,
+      `${kubeletDir}${'/a'.repeat(2100)}`,
+    ],
+  ];
+  const below = (text: string): string => `${kubeletDir}/hostile/${text}`;
+  const isName = ({ text, trait }: HostileText): boolean =>
+    (trait === 'odd' || trait === 'plain' || trait === 'own') && !text.includes('/');
+  const made = (path: string, codes: readonly string[]): readonly HostileCase[] => [
+    { rpc: 'NodeStageVolume', field: 'staging_target_path', fields: { staging_target_path: path }, codes },
+    { rpc: 'NodePublishVolume', field: 'target_path', fields: { target_path: path }, codes },
+  ];
+  const removed = (path: string, codes: readonly string[]): readonly HostileCase[] => [
+    { rpc: 'NodeUnstageVolume', field: 'staging_target_path', fields: { staging_target_path: path }, codes },
+    { rpc: 'NodeUnpublishVolume', field: 'target_path', fields: { target_path: path }, codes },
+  ];
+  const read = (path: string, codes: readonly string[]): readonly HostileCase[] => [
+    { rpc: 'NodePublishVolume', field: 'staging_target_path', fields: { staging_target_path: path }, codes },
+    {
+      rpc: 'NodeGetVolumeStats',
+      field: 'volume_path',
+      fields: { volume_path: path },
+      codes: path === '' ? INVALID : ['NOT_FOUND'],
+    },
+  ];
+  const expanded = (path: string, codes: readonly string[]): readonly HostileCase[] => [
+    { rpc: 'NodeExpandVolume', field: 'volume_path', fields: { volume_path: path }, codes },
+  ];
+  const missing = `${kubeletDir}/hostile/not/there`;
+  return [
+    ...outside.flatMap((path) => [...made(path, INVALID), ...removed(path, INVALID), ...read(path, INVALID)]),
+    ...outside.flatMap((path) => expanded(path, ['INVALID_ARGUMENT', 'NOT_FOUND'])),
+    ...TEXTS.filter(isName).flatMap(({ text }) => [
+      ...made(below(text), ['OK']),
+      ...removed(below(text), ['OK']),
+      ...read(below(text), ['FAILED_PRECONDITION']),
+    ]),
+    ...made(missing, ['FAILED_PRECONDITION']),
+    ...removed(missing, ['OK']),
+  ];
+};
+
+const KNOWN = ['pool', 'directory', 'mode', 'uid', 'gid', 'onDelete', 'existing'];
+
+const isNoString = (trait: HostileText['trait']): boolean =>
+  trait === 'empty' || trait === 'control' || trait === 'long';
+
+const badFor =
+  (key: string) =>
+  (number: string): boolean =>
+    key === 'mode' || number !== '8';
+
+const claim = (namespace: string, name: string): Fields => ({
+  parameters: { 'csi.storage.k8s.io/pvc/namespace': namespace, 'csi.storage.k8s.io/pvc/name': name },
+});
+
+/** A map of more than 4 KiB is refused as a whole. */
+const sizeOf = (fields: Fields): number => Buffer.byteLength(JSON.stringify(Object.values(fields)[0]));
