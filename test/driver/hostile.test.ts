@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { chmod, lstat, mkdir, readdir, rm, stat, symlink, writeFile } from 'node:fs/promises';
+import { chmod, lstat, mkdir, readdir, rm, rmdir, stat, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
@@ -8,7 +8,7 @@ import type { ValidateVolumeCapabilitiesResponse__Output } from '../../src/gen/c
 import { fingerprint, plantCanary } from '../support/canary.ts';
 import { isRoot, makeHome, mountsBelow, removeHome, startDriver, type TestDriver } from '../support/driver.ts';
 import { type HostileCase, hostileCases } from '../support/hostile-cases.ts';
-import { type Fields, type Requests, type Subject, validRequests } from '../support/requests.ts';
+import { type Fields, type Requests, type Rpc, type Subject, validRequests } from '../support/requests.ts';
 import { createTally } from '../support/tally.ts';
 import {
   codeOf,
@@ -80,11 +80,18 @@ describe.runIf(isRoot)('hostile input', () => {
   it('gets a clear answer from every RPC, and nothing else happens', async () => {
     const tally = createTally();
     const wrong: string[] = [];
-    for (const one of hostileCases(driver.kubeletDir, [canaries[0] ?? '', driver.root])) {
+    const take = async (one: HostileCase): Promise<void> => {
       const answer = await answerTo(one);
       tally.count(one.rpc, answer.code);
       wrong.push(...complaints(one, answer));
+    };
+    const cases = hostileCases(driver.kubeletDir, [canaries[0] ?? '', driver.root]);
+    // What is to be refused may come all at once; what may succeed uses the same paths.
+    const refused = cases.filter(({ codes }) => !codes.includes('OK'));
+    for (let start = 0; start < refused.length; start += 32) {
+      await Promise.all(refused.slice(start, start + 32).map(take));
     }
+    for (const one of cases.filter(({ codes }) => codes.includes('OK'))) await take(one);
     process.stdout.write(`${tally.format('hostile input')}\n`);
     expect(wrong).toEqual([]);
   });
@@ -146,34 +153,30 @@ describe.runIf(isRoot)('hostile input', () => {
     const sent = send[rpc](fields);
     const outcome = await outcomeOf(sent);
     if (outcome.code !== 'OK') return outcome;
-    const problem = await undo(rpc, fields, await sent);
-    if (problem !== undefined) return { code: 'OK', details: problem };
-    const unconfirmed = rpc === 'ValidateVolumeCapabilities' && !isConfirmed(await sent);
-    return { code: unconfirmed ? 'UNCONFIRMED' : 'OK', details: '' };
+    const response = await sent;
+    const problem = (await takeBack[rpc]?.(fields, response)) ?? '';
+    const isRefusal = rpc === 'ValidateVolumeCapabilities' && !isConfirmed(response);
+    return { code: isRefusal ? 'UNCONFIRMED' : 'OK', details: problem };
   };
 
-  /** Takes back what has succeeded, so that no case meets what another one has left. Answers what is wrong. */
-  const undo = async (rpc: HostileCase['rpc'], fields: Fields, response: unknown): Promise<string | undefined> => {
-    switch (rpc) {
-      case 'CreateVolume': {
-        const { volume } = response as CreateVolumeResponse__Output;
-        const directory = volume?.volume_context.directory ?? '';
-        const isMade = (await lstat(join(driver.root, directory))).isDirectory() && !directory.includes('/');
-        await driver.controller.DeleteVolume({ volume_id: volume?.volume_id ?? '' });
-        return isMade && !(await readdir(driver.root)).includes(directory) ? undefined : `made at ${directory}`;
-      }
-      case 'NodeStageVolume': {
-        const path = String(fields.staging_target_path ?? subject.freeStaging);
-        await send.NodeUnstageVolume({ staging_target_path: path });
-        if (path !== subject.freeStaging) await rm(path, { recursive: true });
-        return undefined;
-      }
-      case 'NodePublishVolume':
-        await send.NodeUnpublishVolume({ target_path: fields.target_path ?? subject.freeTarget });
-        return undefined;
-      default:
-        return undefined;
-    }
+  /** Undoes what has succeeded, so that no case meets what another one has left. Answers what was wrong with it. */
+  const takeBack: { readonly [rpc in Rpc]?: (fields: Fields, response: unknown) => Promise<string | undefined> } = {
+    CreateVolume: async (_, response) => {
+      const { volume } = response as CreateVolumeResponse__Output;
+      const directory = volume?.volume_context.directory ?? '';
+      const isMade = !directory.includes('/') && (await lstat(join(driver.root, directory))).isDirectory();
+      await driver.controller.DeleteVolume({ volume_id: volume?.volume_id ?? '' });
+      return isMade && !(await readdir(driver.root)).includes(directory) ? undefined : `made at ${directory}`;
+    },
+    NodeStageVolume: async ({ staging_target_path: path = subject.freeStaging }) => {
+      await send.NodeUnstageVolume({ staging_target_path: path });
+      if (path !== subject.freeStaging) await rmdir(String(path));
+      return undefined;
+    },
+    NodePublishVolume: async ({ target_path: path = subject.freeTarget }) => {
+      await send.NodeUnpublishVolume({ target_path: path });
+      return undefined;
+    },
   };
 });
 
