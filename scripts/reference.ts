@@ -1,7 +1,7 @@
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { status } from '@grpc/grpc-js';
-import { z } from 'zod';
+import * as z from 'zod';
 import { describeOptions } from '../src/cli/help.ts';
 import { optionsSchema, poolSchema } from '../src/config.ts';
 import { DriverError, type ErrorKind } from '../src/domain/errors.ts';
@@ -65,7 +65,7 @@ const describeKeys = ({ shape }: z.ZodObject, prefix: string): readonly (readonl
 /** What a key may be: as its own complaint says it, else as its JSON Schema does. */
 const describeValue = (field: z.core.$ZodType | undefined): string => {
   if (field === undefined) return '';
-  const expected = z.safeParse(field, '?').error?.issues[0]?.message.match(/^expected (.*)/)?.[1];
+  const expected = z.safeParse(field, '?').error?.issues[0]?.message.match(/^expected (.*?)(?:, got .*)?$/)?.[1];
   if (expected !== undefined) return expected;
   const schema = z.toJSONSchema(field, { io: 'input', unrepresentable: 'any' });
   if (schema.enum !== undefined) return schema.enum.map((value) => code(String(value))).join(', ');
@@ -98,8 +98,7 @@ ${table(
 const isMutable = (key: string): boolean => (MUTABLE_PARAMETERS as readonly string[]).includes(key);
 
 const metrics = (): Page => {
-  const { registry, watchPools } = createMetrics('', '');
-  watchPools(async () => []);
+  const { registry } = createMetrics('', '');
   const rows = registry.getMetricsAsArray().map((metric) => {
     const { labelNames = [] } = metric as { readonly labelNames?: readonly string[] };
     return [code(metric.name), String(metric.type), labelNames.map(code).join(', '), metric.help];

@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
 import { parse as parseYaml } from 'yaml';
-import { z } from 'zod';
+import * as z from 'zod';
 import { parseQuantity } from './domain/capacity.ts';
 import { DriverError } from './domain/errors.ts';
 import { POOL_NAME } from './domain/handle.ts';

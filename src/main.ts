@@ -1,26 +1,23 @@
 #!/usr/bin/env node
-import { runCheck } from './cli/check.ts';
-import { runDemo } from './cli/demo.ts';
-import { help } from './cli/help.ts';
-import { runServe } from './cli/serve.ts';
-import { listVolumes } from './cli/volumes.ts';
 import { ConfigError } from './config.ts';
-import { noStep } from './host/step.ts';
 import { VERSION } from './version.ts';
 
-/** Runs one command; answers the exit status of the process. */
+/** Runs one command; answers the exit status of the process. A command's code is loaded when it is wanted. */
 const run = async ([command = 'help', ...args]: readonly string[]): Promise<number> => {
-  if (command.startsWith('--version')) return print(`csi-subdir ${VERSION}\n`);
-  if (command === 'help' || [command, ...args].includes('--help')) return print(help());
+  if (command === '--version') return print(`csi-subdir ${VERSION}\n`);
+  if (command === 'help' || [command, ...args].includes('--help')) return print((await import('./cli/help.ts')).help());
   switch (command) {
-    case 'serve':
+    case 'serve': {
+      const { runServe } = await import('./cli/serve.ts');
+      const { noStep } = await import('./host/step.ts');
       return runServe(args, process.env, noStep);
+    }
     case 'check':
-      return runCheck(args, process.env);
+      return (await import('./cli/check.ts')).runCheck(args, process.env);
     case 'volumes':
-      return listVolumes(args, process.env);
+      return (await import('./cli/volumes.ts')).listVolumes(args, process.env);
     case 'demo':
-      return runDemo(args);
+      return (await import('./cli/demo.ts')).runDemo(args);
     default:
       throw new ConfigError([`unknown command ${JSON.stringify(command)}: see csi-subdir help`]);
   }

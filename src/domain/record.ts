@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { DriverError, quote } from './errors.ts';
 import { isRecordName } from './handle.ts';
 import { parseDirectory } from './paths.ts';

@@ -20,6 +20,9 @@ export interface HostileCase {
   readonly codes: readonly string[];
 }
 
+/** What one RPC has refused with the same parser as another, the other one gets a sample of: every n-th. */
+const SAMPLE = 5;
+
 /** `UNCONFIRMED` is how ValidateVolumeCapabilities says no: OK, with nothing confirmed. */
 const INVALID = ['INVALID_ARGUMENT'] as const;
 const NOT_CONFIRMED = ['INVALID_ARGUMENT', 'UNCONFIRMED'] as const;
@@ -61,7 +64,7 @@ const handleCases = (): readonly HostileCase[] => {
         codes: ['NOT_FOUND'],
       })),
     ),
-    ...TEXTS.flatMap(({ text }) => [
+    ...TEXTS.filter((_, index) => index % SAMPLE === 0).flatMap(({ text }) => [
       ...unclaimed.map((rpc) => ({ rpc, field: '', fields: { volume_id: text }, codes: ['UNIMPLEMENTED'] })),
       ...snapshots.map((rpc) => ({
         rpc,
@@ -91,16 +94,18 @@ const parameterCases = (): readonly HostileCase[] => {
     codes,
   });
   const everywhere = (key: string, values: readonly string[]) =>
-    values.flatMap((value) => [
+    values.flatMap((value, index) => [
       one('CreateVolume', key, value, INVALID),
-      one('GetCapacity', key, value, INVALID),
-      one('ValidateVolumeCapabilities', key, value, NOT_CONFIRMED),
+      ...(index % SAMPLE > 0 ? [] : [one('GetCapacity', key, value, INVALID)]),
+      ...(index % SAMPLE > 0 ? [] : [one('ValidateVolumeCapabilities', key, value, NOT_CONFIRMED)]),
     ]);
   const mutable = (key: string, values: readonly string[]) =>
-    values.flatMap((value) => [
-      one('CreateVolume', key, value, INVALID, 'mutable_parameters'),
+    values.flatMap((value, index) => [
       one('ControllerModifyVolume', key, value, INVALID, 'mutable_parameters'),
-      one('ValidateVolumeCapabilities', key, value, NOT_CONFIRMED, 'mutable_parameters'),
+      ...(index % SAMPLE > 0 ? [] : [one('CreateVolume', key, value, INVALID, 'mutable_parameters')]),
+      ...(index % SAMPLE > 0
+        ? []
+        : [one('ValidateVolumeCapabilities', key, value, NOT_CONFIRMED, 'mutable_parameters')]),
     ]);
   const texts = TEXTS.map(({ text }) => text);
   const unknown = [...KEYS, ...texts.filter((text) => text !== '__proto__')];
@@ -188,7 +193,7 @@ const tokenCases = (): readonly HostileCase[] => [
     rpc: 'ListVolumes' as const,
     field: 'starting_token',
     fields: { starting_token: text },
-    codes: trait === 'empty' ? ['OK'] : ['ABORTED'],
+    codes: trait === 'empty' || HANDLE_FORM.test(text) ? ['OK'] : ['ABORTED'],
   })),
   ...TEXTS.flatMap(({ text }): readonly HostileCase[] => {
     const segments = { [text]: 'node-1', 'topology.local.csi-subdir.dev/node': text };
@@ -269,6 +274,9 @@ const pathCases = (kubeletDir: string, elsewhere: readonly string[]): readonly H
   ];
 };
 
+/** A token is right for what has gone since. */
+const HANDLE_FORM = /^main\/(?:pvc-1\.json|volumes|pool\.json)$/;
+
 const KNOWN = ['pool', 'directory', 'mode', 'uid', 'gid', 'onDelete', 'existing'];
 
 const isNoString = (trait: HostileText['trait']): boolean =>
@@ -277,7 +285,7 @@ const isNoString = (trait: HostileText['trait']): boolean =>
 const badFor =
   (key: string) =>
   (number: string): boolean =>
-    key === 'mode' || number !== '8';
+    key === 'mode' || !/^\d{1,6}$/.test(number);
 
 const claim = (namespace: string, name: string): Fields => ({
   parameters: { 'csi.storage.k8s.io/pvc/namespace': namespace, 'csi.storage.k8s.io/pvc/name': name },
