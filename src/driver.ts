@@ -2,6 +2,7 @@ import { realpath } from 'node:fs/promises';
 import { join } from 'node:path';
 import { assemble } from './assemble.ts';
 import type { Config, Options } from './config.ts';
+import { releaseMemory } from './host/memory.ts';
 import { claimSocket } from './host/socket.ts';
 import type { Step } from './host/step.ts';
 import { serveHttp } from './http.ts';
@@ -52,6 +53,7 @@ export const startDriver = async (config: Config, log: Log, step: Step): Promise
     return metrics.registry.metrics();
   };
   const http = await serveHttp({ address: options.http, render, contentType: metrics.registry.contentType, notReady });
+  releaseMemory();
   log.info({ ...options, version: VERSION, httpPort: http.port }, 'serving');
 
   return {
