@@ -49,7 +49,8 @@ pools:
     ['pools: {Main: {hostPath: {path: /a}}}', 'pools.Main: expected a DNS label'],
     ['pools: {}', 'at least one pool'],
     ['pools: [', 'not YAML'],
-    ['pools: {a: {hostPath: {path: /x}}, b: {hostPath: {path: /x}}}', 'is the path of pool a too'],
+    ['pools: {a: {hostPath: {path: /x}}, b: {hostPath: {path: /x}}}', 'overlaps the path of pool a'],
+    ['pools: {a: {hostPath: {path: /x/y}}, b: {hostPath: {path: /x}}}', 'overlaps the path of pool a'],
   ])('%j is refused: %s', (text, words) => expect(parsePools(text, 'f').problems.join()).toContain(words));
 });
 

@@ -6,7 +6,7 @@ import { parseQuantity } from './domain/capacity.ts';
 import { DriverError } from './domain/errors.ts';
 import { POOL_NAME } from './domain/handle.ts';
 import { checkTemplate, parseMode } from './domain/parameters.ts';
-import { isNormalAbsolute } from './domain/paths.ts';
+import { isBelow, isNormalAbsolute } from './domain/paths.ts';
 import { DEFAULT_TEMPLATE } from './domain/template.ts';
 import { LOG_LEVELS } from './log.ts';
 
@@ -37,11 +37,16 @@ export const optionsSchema = z.strictObject({
     .regex(/^[a-z0-9](?:[a-z0-9.-]{0,61}[a-z0-9])?$/, 'expected a DNS name of at most 63 characters')
     .default('local.csi-subdir.dev')
     .describe('Name of the CSI driver.'),
-  nodeId: z.string().min(1).max(192).default('localhost').describe('Name of this node, as Kubernetes knows it.'),
+  nodeId: z
+    .string()
+    .regex(/^[A-Za-z0-9](?:[A-Za-z0-9._-]{0,61}[A-Za-z0-9])?$/, 'expected at most 63 characters that a label may have')
+    .default('localhost')
+    .describe('Name of this node, as Kubernetes knows it.'),
   kubeletDir: absolutePath.default('/var/lib/kubelet').describe('Staging paths and targets lie below it.'),
   http: z
     .string()
     .regex(/^(?:|\[[0-9a-f:]+\]|[0-9A-Za-z.-]+):\d{1,5}$/, 'expected HOST:PORT')
+    .refine((address) => Number(address.slice(address.lastIndexOf(':') + 1)) < 65_536, 'expected a port below 65536')
     .default(':9808')
     .describe('Address of /metrics, /healthz and /readyz.'),
   registrationDir: z
@@ -133,15 +138,17 @@ const fileSchema = z.strictObject({
     .superRefine((pools, context) => {
       const complain = (path: readonly string[], message: string): void =>
         context.addIssue({ code: 'custom', path: [...path], message });
-      const paths = new Map<string, string>();
+      const seen: [name: string, path: string][] = [];
       for (const [name, { hostPath }] of Object.entries(pools)) {
         if (!POOL_NAME.test(name)) complain([name], 'expected a DNS label as the name of a pool');
-        const first = paths.get(hostPath.path);
-        if (first !== undefined) complain([name, 'hostPath', 'path'], `is the path of pool ${first} too`);
-        paths.set(hostPath.path, name);
+        const [other] = seen.find(([, path]) => pathsOverlap(path, hostPath.path)) ?? [];
+        if (other !== undefined) complain([name, 'hostPath', 'path'], `overlaps the path of pool ${other}`);
+        seen.push([name, hostPath.path]);
       }
     }),
 });
+
+const pathsOverlap = (a: string, b: string): boolean => a === b || isBelow(a, b) || isBelow(b, a);
 
 export type Pools = Readonly<Record<string, PoolConfig>>;
 

@@ -26,7 +26,7 @@ export interface Driver {
   readonly stop: () => Promise<void>;
 }
 
-/** Wires the rooms together, by hand, and serves: first the CSI socket, then, with the pools open, the kubelet's. */
+/** Wires the rooms together, by hand, and serves: HTTP and CSI first, the kubelet's socket when the pools are open. */
 export const startDriver = async (config: Config, log: Log, step: Step): Promise<Driver> => {
   const { options } = config;
   const stopping = new AbortController();
@@ -35,6 +35,12 @@ export const startDriver = async (config: Config, log: Log, step: Step): Promise
   const opener = createOpener(context, log, stopping.signal);
   const registration = createRegistration(options.driverName, options.registrationEndpoint || options.socket, log);
 
+  const notReady = () => [...opener.problems(), ...registrationProblems(registration)];
+  const render = async () => {
+    metrics.setPools(await samplePools(context, opener));
+    return metrics.registry.metrics();
+  };
+  const http = await serveHttp({ address: options.http, render, contentType: metrics.registry.contentType, notReady });
   const unary = createUnary({
     log,
     boundMs: options.callTimeoutMs,
@@ -47,12 +53,6 @@ export const startDriver = async (config: Config, log: Log, step: Step): Promise
     options.registrationDir === ''
       ? undefined
       : await serveSocket(await claimSocket(registrationSocket(options)), [registrationService(registration)], unary);
-  const notReady = () => [...opener.problems(), ...registrationProblems(registration)];
-  const render = async () => {
-    metrics.setPools(await samplePools(context, opener));
-    return metrics.registry.metrics();
-  };
-  const http = await serveHttp({ address: options.http, render, contentType: metrics.registry.contentType, notReady });
   releaseMemory();
   log.info({ ...options, version: VERSION, httpPort: http.port }, 'serving');
 

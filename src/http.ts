@@ -15,7 +15,7 @@ export interface RunningHttp {
   readonly stop: () => void;
 }
 
-/** /metrics, /healthz (this process turns) and /readyz (it can serve volumes). Nothing here waits for storage. */
+/** /healthz (this process turns), /readyz (it can serve volumes) and /metrics. The first two never wait for storage. */
 export const serveHttp = async ({ address, render, contentType, notReady }: HttpOptions): Promise<RunningHttp> => {
   const routes: Readonly<Record<string, (response: ServerResponse) => Promise<void>>> = {
     '/healthz': async (response) => send(response, 200, 'ok\n'),

@@ -57,7 +57,7 @@ const checkPool = async (
     const { records, unreadable } = await ledger.load();
     say(`${label}: ${describeFacts(facts)}`);
     say(
-      `        ${records.length} volumes ask for ${formatBytes(ledger.allocatedBytes())}${describeBudget(pool.budgetBytes)}`,
+      `        volumes: ${records.length}, asking for ${formatBytes(ledger.allocatedBytes())}${describeBudget(pool.budgetBytes)}`,
     );
     if (facts.readOnly) complain('        WRONG  the file system is mounted read-only');
     for (const { reason } of unreadable) complain(`        WRONG  ${reason}`);

@@ -14,6 +14,7 @@ export const listVolumes = async (args: readonly string[], env: NodeJS.ProcessEn
   const rows: Row[] = [];
   let unreadable = 0;
   for (const { pool, ledger } of shelves.values()) {
+    await pool.root.prepare();
     const listing = await ledger.load();
     for (const { reason } of listing.unreadable) process.stderr.write(`csi-subdir: pool ${pool.name}: ${reason}\n`);
     unreadable += listing.unreadable.length;

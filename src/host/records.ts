@@ -5,7 +5,7 @@ import { formatRecord, parseRecord } from '../domain/record.ts';
 import type { VolumeRecord } from '../domain/volume.ts';
 import { syncDirectory } from './directory.ts';
 import type { Step } from './step.ts';
-import { createWhole, replaceWhole, TEMPORARY_SUFFIX } from './whole-file.ts';
+import { createWhole, replaceWhole } from './whole-file.ts';
 
 /** The record files of one folder. A file is always whole, and on disk when a call returns. */
 export interface Records {
@@ -15,8 +15,6 @@ export interface Records {
   readonly replace: (record: VolumeRecord) => Promise<void>;
   readonly remove: (name: string) => Promise<void>;
   readonly list: () => Promise<RecordListing>;
-  /** Removes what writers that died have left. Only for a folder with no other writer. */
-  readonly clean: () => Promise<void>;
 }
 
 export interface RecordListing {
@@ -54,10 +52,6 @@ export const createRecords = (folder: string, step: Step): Records => {
     list: async () => {
       const files = (await readdir(folder)).filter((file) => file.endsWith(SUFFIX) && !file.startsWith('.'));
       return collect(files.map((file) => file.slice(0, -SUFFIX.length)).sort(), read);
-    },
-    clean: async () => {
-      const left = (await readdir(folder)).filter((file) => file.endsWith(TEMPORARY_SUFFIX));
-      for (const file of left) await unlink(join(folder, file));
     },
   };
 };

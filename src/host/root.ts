@@ -1,7 +1,19 @@
 import { randomBytes } from 'node:crypto';
 import { constants } from 'node:fs';
 import type { FileHandle } from 'node:fs/promises';
-import { copyFile, mkdir, opendir, readdir, readFile, rename, rm, rmdir, statfs, writeFile } from 'node:fs/promises';
+import {
+  copyFile,
+  mkdir,
+  opendir,
+  readdir,
+  readFile,
+  realpath,
+  rename,
+  rm,
+  rmdir,
+  statfs,
+  writeFile,
+} from 'node:fs/promises';
 import { join } from 'node:path';
 import { DriverError, errnoOf } from '../domain/errors.ts';
 import { type Directory, OWN_FOLDER } from '../domain/paths.ts';
@@ -21,7 +33,7 @@ import type { Exec } from './exec.ts';
 import type { Mounter } from './mounter.ts';
 import { createRecords, type Records } from './records.ts';
 import type { Step } from './step.ts';
-import { createWhole, TEMPORARY_SUFFIX } from './whole-file.ts';
+import { createWhole, removeTemporary, TEMPORARY_SUFFIX } from './whole-file.ts';
 
 /**
  * All file work below one pool's root. Arguments and answers are plain data, so that the same code can run in this
@@ -32,6 +44,8 @@ export interface Root {
   /** Makes the driver's own folder where it is missing. Refuses a root whose layout is newer than ours. */
   readonly prepare: () => Promise<void>;
   readonly volumes: Records;
+  /** Removes the temporary files of writers that died. Only where there is no other writer. */
+  readonly clean: () => Promise<void>;
   readonly kindOf: (directory: Directory) => Promise<'missing' | 'empty' | 'directory' | 'other'>;
   readonly make: (directory: Directory, ownership: Ownership) => Promise<'made' | 'existed'>;
   readonly own: (directory: Directory, ownership: Ownership) => Promise<void>;
@@ -71,6 +85,7 @@ export interface RootTools {
 
 export const createRoot = (path: string, { exec, mounter, step }: RootTools): Root => {
   const ownFolder = join(path, OWN_FOLDER);
+  const volumesFolder = join(ownFolder, 'volumes');
   const trashFolder = join(ownFolder, 'trash');
 
   /** Both folders reach the disk before the caller forgets the volume. */
@@ -93,11 +108,14 @@ export const createRoot = (path: string, { exec, mounter, step }: RootTools): Ro
   return {
     path,
     prepare: async () => {
-      await ensureOwnFolder(path, ownFolder);
-      for (const folder of ['volumes', 'trash']) await ensureFolder(join(ownFolder, folder));
+      await requireRealPath(path);
+      for (const folder of [ownFolder, volumesFolder, trashFolder]) await ensureFolder(folder);
       await ensureLayout(ownFolder, step);
     },
-    volumes: createRecords(join(ownFolder, 'volumes'), step),
+    volumes: createRecords(volumesFolder, step),
+    clean: async () => {
+      for (const folder of [ownFolder, volumesFolder]) await removeTemporary(folder);
+    },
     kindOf: (directory) =>
       withParent(path, directory, async (parent, leaf) => {
         const kind = await kindOf(join(pathOf(parent), leaf));
@@ -145,7 +163,7 @@ export const spaceOf = async (path: string): Promise<Space> => {
 
 const tryReflink = async (folder: string): Promise<boolean> => {
   const from = join(folder, `.reflink-${nonce()}${TEMPORARY_SUFFIX}`);
-  const to = `${from}.copy`;
+  const to = `${from}${TEMPORARY_SUFFIX}`;
   try {
     await writeFile(from, 'x', { flag: 'wx' });
     await copyFile(from, to, constants.COPYFILE_FICLONE_FORCE);
@@ -157,22 +175,14 @@ const tryReflink = async (folder: string): Promise<boolean> => {
   }
 };
 
-const ensureOwnFolder = async (path: string, ownFolder: string): Promise<void> => {
-  try {
-    await ensureFolder(ownFolder);
-  } catch (thrown) {
-    const code = errnoOf(thrown);
-    if (code === 'ENOENT' || code === 'ENOTDIR') {
-      throw new DriverError(
-        'failed-precondition',
-        `the pool's root ${path} does not exist: make it or mount its disk`,
-        {
-          cause: thrown,
-        },
-      );
-    }
-    throw thrown;
-  }
+/** The mount table knows real paths only, and what a link points at can be changed under us. */
+const requireRealPath = async (path: string): Promise<void> => {
+  const real = await realpath(path).catch((thrown: unknown) => {
+    if (errnoOf(thrown) !== 'ENOENT') throw thrown;
+    throw new DriverError('failed-precondition', `the pool's root ${path} does not exist: make it or mount its disk`);
+  });
+  if (real === path) return;
+  throw new DriverError('failed-precondition', `the pool's root ${path} is reached through a link: configure ${real}`);
 };
 
 const ensureFolder = async (path: string): Promise<void> => {

@@ -1,11 +1,11 @@
 import { randomBytes } from 'node:crypto';
-import { link, open, rename, unlink } from 'node:fs/promises';
+import { link, open, readdir, rename, unlink } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { errnoOf } from '../domain/errors.ts';
 import { syncDirectory } from './directory.ts';
 import type { Step } from './step.ts';
 
-/** How the files end that a writer which died may leave. */
+/** How the files end that are not in place yet. */
 export const TEMPORARY_SUFFIX = '.tmp';
 
 /** Puts a whole file in place, on disk when it returns. False when there is one already: of two, one wins. */
@@ -38,6 +38,12 @@ export const replaceWhole = async (path: string, text: string, step: Step): Prom
   }
   step('file renamed');
   await syncDirectory(dirname(path));
+};
+
+/** Removes what writers that died have left in a folder. Not while one may be writing. */
+export const removeTemporary = async (folder: string): Promise<void> => {
+  const left = (await readdir(folder)).filter((file) => file.endsWith(TEMPORARY_SUFFIX));
+  for (const file of left) await unlink(join(folder, file));
 };
 
 const writeAside = async (path: string, text: string): Promise<string> => {

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { parseAttributes } from '../domain/attributes.ts';
-import { parseKubeletPath } from '../domain/paths.ts';
+import { isBelow, parseKubeletPath } from '../domain/paths.ts';
 import type { NodeDefinition } from '../gen/csi/v1/Node.ts';
 import type { _csi_v1_NodeServiceCapability_RPC_Type } from '../gen/csi/v1/NodeServiceCapability.ts';
 import { expandVolume } from '../volumes/expand.ts';
@@ -25,6 +25,10 @@ export interface NodeSettings {
 export const createNode = (context: NodeContext, settings: NodeSettings): Methods<NodeDefinition> => {
   const decodeMountPath = (text: string, field: string): string =>
     join(settings.realKubeletDir, parseKubeletPath(decodePath(text, field), settings.kubeletDir, field));
+
+  /** Any path, with the kubelet's name for its directory replaced by the real one. */
+  const realPath = (path: string): string =>
+    isBelow(settings.kubeletDir, path) ? join(settings.realKubeletDir, path.slice(settings.kubeletDir.length)) : path;
 
   return {
     NodeStageVolume: async (request, call) => {
@@ -59,7 +63,9 @@ export const createNode = (context: NodeContext, settings: NodeSettings): Method
 
     NodeGetVolumeStats: async (request) => {
       const volumeId = decodeString(request.volume_id, 'volume_id');
-      return encodeStats(await getVolumeStats(context, volumeId, decodePath(request.volume_path, 'volume_path')));
+      return encodeStats(
+        await getVolumeStats(context, volumeId, realPath(decodePath(request.volume_path, 'volume_path'))),
+      );
     },
 
     NodeExpandVolume: async (request, call) => {

@@ -48,9 +48,11 @@ export const createUnary =
         'call answered',
       );
     };
+    const logLate = (thrown?: unknown): void =>
+      log.warn({ method: path, requestId, err: thrown }, 'work has ended after its caller had gone');
     const answer = async (): Promise<Response> => {
       if (stopping.aborted) throw new DriverError('unavailable', 'the driver is stopping');
-      return within(call, boundMs, (signal) => method(call.request, { signal }));
+      return within(call, boundMs, (signal) => method(call.request, { signal }), logLate);
     };
     answer().then(
       (response) => {
@@ -71,6 +73,7 @@ const within = async <Request, Response>(
   call: ServerUnaryCall<Request, Response>,
   boundMs: number,
   work: (signal: AbortSignal) => Response | Promise<Response>,
+  late: (thrown?: unknown) => void,
 ): Promise<Response> => {
   const patience = new AbortController();
   const given = Promise.withResolvers<never>();
@@ -85,12 +88,14 @@ const within = async <Request, Response>(
   );
   const cancel = (): void => giveUp(new DriverError('deadline-exceeded', 'the caller has gone'));
   call.once('cancelled', cancel);
-  const working = async (): Promise<Response> => work(patience.signal);
+  const start = async (): Promise<Response> => work(patience.signal);
+  const working = start();
   try {
-    return await Promise.race([working(), given.promise]);
+    return await Promise.race([working, given.promise]);
   } finally {
     clearTimeout(timer);
     call.off('cancelled', cancel);
+    if (patience.signal.aborted) working.then(() => late(), late);
   }
 };
 

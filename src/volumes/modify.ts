@@ -11,12 +11,16 @@ export const modifyVolume = (
 ): Promise<void> =>
   context.locks.run([lockKey(volumeId)], call.signal, async () => {
     const { pool, ledger, record } = await findVolume(context, volumeId);
-    const settings: Settings = { ...record.settings, ...parseMutableParameters(parameters, 'mutable_parameters') };
+    const changes = parseMutableParameters(parameters, 'mutable_parameters');
+    const settings: Settings = { ...record.settings, ...changes };
     if (sameSettings(settings, record.settings)) return;
-    await pool.root.own(record.directory, settings);
+    // Nothing about ownership, then nothing of it is touched: an adopted directory, or an fsGroup, has its own.
+    if (OWNERSHIP.some((key) => key in changes)) await pool.root.own(record.directory, settings);
     context.step('directory owned');
     await ledger.replace({ ...record, settings });
   });
+
+const OWNERSHIP = ['mode', 'uid', 'gid'] as const;
 
 const sameSettings = (a: Settings, b: Settings): boolean =>
   a.mode === b.mode && a.uid === b.uid && a.gid === b.gid && a.onDelete === b.onDelete;

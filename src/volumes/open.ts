@@ -51,11 +51,13 @@ export const createOpener = (context: Context, log: Log, signal: AbortSignal): O
 const openShelf = async (context: Context, shelf: Shelf, log: Log, signal: AbortSignal): Promise<Opened> => {
   const { pool, ledger } = shelf;
   await pool.root.prepare();
+  const facts = await pool.findOut();
+  // Not again once the pool is in use: what looks left over then belongs to a call that is running.
+  if (!ledger.isLoaded()) await pool.root.clean();
   const { records, unreadable } = await ledger.load();
   for (const { name, reason } of unreadable)
     log.error({ pool: pool.name, record: name, reason }, 'record cannot be read');
   const swept = await sweepShelf(context, shelf, { signal });
-  const facts = await pool.findOut();
   log.info({ pool: pool.name, root: pool.root.path, volumes: records.length, ...facts, ...swept }, 'pool opened');
   return { facts, unreadable: unreadable.length };
 };

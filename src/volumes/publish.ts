@@ -25,7 +25,7 @@ export const publishVolume = (context: NodeContext, command: PublishCommand, cal
         `staging_target_path: the volume is not staged at ${quote(stagingPath)}`,
       );
     }
-    const options = mountOptions(command);
+    const options = mountOptions(staged, command);
     const there = table.at(targetPath);
     if (there !== undefined) {
       if (sameDirectory(there, staged) && hasOptions(there, options)) return;
@@ -70,14 +70,15 @@ const refuseSecondTarget = (
   );
 };
 
-const mountOptions = ({ capability, readOnly }: PublishCommand): readonly string[] => {
-  const flags = capability.flags.filter((flag) => flag !== 'rw');
-  return readOnly || isReaderOnly(capability.mode) ? [...new Set([...flags, 'ro'])] : flags;
+/** Restrictions add up: what the staged mount has is kept, for a bind mount with options of its own would drop it. */
+const mountOptions = (staged: MountEntry, { capability, readOnly }: PublishCommand): readonly string[] => {
+  const asked = [...capability.flags, ...(readOnly || isReaderOnly(capability.mode) ? ['ro'] : [])];
+  const kept = RESTRICTIONS.filter((option) => asked.includes(option) || staged.options.includes(option));
+  return [...kept, ...asked.filter((option) => ACCESS_TIMES.includes(option))];
 };
 
 const hasOptions = ({ options }: MountEntry, wanted: readonly string[]): boolean =>
-  options.includes('ro') === wanted.includes('ro') &&
-  wanted.every((option) => options.includes(option) || IMPLIED.has(option));
+  RESTRICTIONS.every((option) => options.includes(option) === wanted.includes(option));
 
-/** Shown in the mount table by the absence of their opposite. */
-const IMPLIED: ReadonlySet<string> = new Set(['suid', 'dev', 'exec']);
+const RESTRICTIONS = ['ro', 'nosuid', 'nodev', 'noexec'];
+const ACCESS_TIMES = ['noatime', 'nodiratime', 'relatime'];

@@ -15,7 +15,6 @@ export interface Swept {
  * writer: what is being made elsewhere would look the same.
  */
 export const sweepShelf = async (context: Context, shelf: Shelf, call: Call): Promise<Swept> => {
-  await shelf.pool.root.volumes.clean();
   const unfinished = shelf.ledger.list().filter((record) => record.state !== 'ready');
   for (const { name } of unfinished) {
     const key = lockKey(formatHandle({ pool: shelf.pool.name, name }));

@@ -159,7 +159,10 @@ describe.runIf(isRoot)('what is on disk', () => {
       claim: { namespace: 'shop', name: 'orders' },
     });
     const checked = await csiSubdir('check');
-    expect([checked.status, checked.stdout]).toEqual([0, expect.stringContaining('1 volumes ask for 1 GiB of 10 GiB')]);
+    expect([checked.status, checked.stdout]).toEqual([
+      0,
+      expect.stringContaining('volumes: 1, asking for 1 GiB of 10 GiB'),
+    ]);
     await rm(root, { recursive: true });
     expect(await csiSubdir('check')).toMatchObject({
       status: 1,

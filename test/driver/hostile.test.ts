@@ -2,6 +2,7 @@ import { execFile } from 'node:child_process';
 import { chmod, lstat, mkdir, readdir, rm, rmdir, stat, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
+import { Client, credentials } from '@grpc/grpc-js';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { CreateVolumeResponse__Output } from '../../src/gen/csi/v1/CreateVolumeResponse.ts';
 import type { ValidateVolumeCapabilitiesResponse__Output } from '../../src/gen/csi/v1/ValidateVolumeCapabilitiesResponse.ts';
@@ -152,6 +153,39 @@ describe.runIf(isRoot)('hostile input', () => {
     await rm(join(driver.root, 'deep'), { recursive: true, force: true });
     expect(['OK', 'INVALID_ARGUMENT']).toContain(code);
     expect(seconds).toBeLessThan(5);
+  });
+
+  it('outlives bytes that are no message', async () => {
+    const client = new Client(`unix:${driver.socket}`, credentials.createInsecure(), {
+      'grpc.default_authority': 'localhost',
+    });
+    const sendBytes = (path: string, bytes: Buffer): Promise<unknown> =>
+      new Promise((resolve, reject) => {
+        const same = (data: Buffer): Buffer => data;
+        client.makeUnaryRequest(path, same, same, bytes, (error) => (error === null ? resolve({}) : reject(error)));
+      });
+    const codes = new Set<string>();
+    for (const bytes of [
+      'ff',
+      '0aff',
+      '0a7f61',
+      '0a02c328',
+      '0a03eda080',
+      '0b0b0b0b',
+      '12ffffffff0f',
+      '00'.repeat(64),
+    ]) {
+      for (const path of [
+        '/csi.v1.Controller/CreateVolume',
+        '/csi.v1.Controller/DeleteVolume',
+        '/csi.v1.Node/NodeStageVolume',
+      ])
+        codes.add(await codeOf(sendBytes(path, Buffer.from(bytes, 'hex'))));
+    }
+    client.close();
+    // INTERNAL is the gRPC library's own word for what it cannot read; it never comes to the driver.
+    expect([...codes].filter((code) => !['OK', 'INTERNAL', 'INVALID_ARGUMENT'].includes(code))).toEqual([]);
+    expect(codes).toContain('INTERNAL');
   });
 
   const answerTo = async ({ rpc, fields }: HostileCase): Promise<Answer> => {

@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { readdir, readFile, stat, writeFile } from 'node:fs/promises';
+import { chown, readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { isRoot, removeHome, startDriver, type TestDriver } from '../support/driver.ts';
@@ -54,6 +54,20 @@ describe.runIf(isRoot)('a volume from its making to its end', () => {
     });
     const changed = await stat(join(driver.root, 'pvc-owned'));
     expect([changed.mode & 0o7777, changed.uid, changed.gid]).toEqual([0o2750, 55, 7]);
+    await chown(join(driver.root, 'pvc-owned'), 9, 9);
+    await driver.controller.ControllerModifyVolume({
+      volume_id: volume.volume_id,
+      mutable_parameters: { onDelete: 'delete' },
+    });
+    await driver.controller.ControllerModifyVolume({
+      volume_id: volume.volume_id,
+      mutable_parameters: { onDelete: 'archive' },
+    });
+    expect((await stat(join(driver.root, 'pvc-owned'))).uid).toBe(9);
+    await driver.controller.ControllerModifyVolume({
+      volume_id: volume.volume_id,
+      mutable_parameters: { onDelete: 'delete' },
+    });
     await driver.controller.DeleteVolume({ volume_id: volume.volume_id });
   });
 

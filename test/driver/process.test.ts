@@ -93,6 +93,7 @@ describe.runIf(isRoot)('the process', () => {
     const { volume } = await driver.controller.CreateVolume(request);
     expect(volume?.volume_id).toBe('main/pvc-slow');
     expect(driver.output()).toMatch(/CreateVolume.*"code":"DeadlineExceeded"/);
+    expect(driver.output()).toContain('"msg":"work has ended after its caller had gone"');
     expect(await readdir(join(driver.root, '.csi-subdir/volumes'))).toEqual(['pvc-slow.json']);
   });
 

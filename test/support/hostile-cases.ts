@@ -9,6 +9,7 @@ import {
   TEXTS,
   WORDS,
 } from './corpus.ts';
+import { pathCases } from './hostile-paths.ts';
 import type { Fields, Rpc } from './requests.ts';
 
 /** One hostile call: what is laid over a valid request, and the codes that are a right answer to it. */
@@ -126,32 +127,29 @@ const parameterCases = (): readonly HostileCase[] => {
 };
 
 const attributeCases = (): readonly HostileCase[] => {
-  const one = (context: Record<string, string>, codes: readonly string[]): readonly HostileCase[] => [
-    { rpc: 'NodeStageVolume', field: 'volume_context', fields: { volume_context: context }, codes },
-    // What is staged is known already: a well-formed context is not looked up again.
-    {
-      rpc: 'NodePublishVolume',
-      field: 'volume_context',
-      fields: { volume_context: context },
-      codes: codes[0] === 'NOT_FOUND' ? ['OK', 'NOT_FOUND', 'FAILED_PRECONDITION'] : codes,
-    },
-    {
-      rpc: 'ValidateVolumeCapabilities',
-      field: 'volume_context',
-      fields: { volume_context: context },
-      codes: NOT_CONFIRMED,
-    },
+  const field = 'volume_context';
+  const one = (
+    context: Record<string, string>,
+    codes: readonly string[],
+    published: readonly string[] = codes,
+  ): readonly HostileCase[] => [
+    { rpc: 'NodeStageVolume', field, fields: { volume_context: context }, codes },
+    { rpc: 'NodePublishVolume', field, fields: { volume_context: context }, codes: published },
+    { rpc: 'ValidateVolumeCapabilities', field, fields: { volume_context: context }, codes: NOT_CONFIRMED },
   ];
+  // What is staged is known already: of a well-formed context nothing need be looked up again.
+  const known = ['OK', 'NOT_FOUND', 'FAILED_PRECONDITION', ...INVALID];
   const texts = TEXTS.map(({ text }) => text).filter((text) => !text.includes('/') && text !== '__proto__');
   return [
     ...TEXTS.flatMap(({ text, trait }) =>
-      one({ pool: 'main', directory: text }, trait === 'odd' || trait === 'plain' ? ['NOT_FOUND'] : INVALID),
+      trait === 'odd' || trait === 'plain'
+        ? one({ pool: 'main', directory: text }, ['NOT_FOUND'], known)
+        : one({ pool: 'main', directory: text }, INVALID),
     ),
-    ...one({ pool: 'main', directory: Array(8).fill('"'.repeat(250)).join('/') }, ['NOT_FOUND']),
-    ...TEXTS.flatMap(({ text }) => one({ pool: text, directory: 'pvc-1' }, INVALID)),
+    ...one({ pool: 'main', directory: Array(8).fill('"'.repeat(250)).join('/') }, ['NOT_FOUND'], known),
+    ...TEXTS.flatMap(({ text }) => one({ pool: text, directory: 'pvc-1' }, INVALID, known)),
     ...[...KEYS, ...texts].flatMap((key) => one({ pool: 'main', directory: 'pvc-1', [key]: 'x' }, INVALID)),
     ...one({ pool: 'main' }, INVALID),
-    ...one({}, INVALID),
   ];
 };
 
@@ -216,63 +214,6 @@ const tokenCases = (): readonly HostileCase[] => [
     ];
   }),
 ];
-
-/** Paths as the kubelet would never send them: not below its directory, or below it by a legal but odd name. */
-const pathCases = (kubeletDir: string, elsewhere: readonly string[]): readonly HostileCase[] => {
-  const outside = [
-    ...TEXTS.map(({ text }) => text),
-    ...elsewhere,
-    ...['/', '/etc', kubeletDir, `${kubeletDir}/`, `${kubeletDir}-evil/x`, `${kubeletDir}/../canary/inner`],
-    ...[
-      `${kubeletDir}//x`,
-      `${kubeletDir}/./x`,
-      `${kubeletDir}/x/..`,
-      `${kubeletDir.toUpperCase()}/x`,
-      ` ${kubeletDir}/x`,
-    ],
-    ...[
-      `${kubeletDir}/x/`,
-      `file://${kubeletDir}/x`,
-      `${kubeletDir}${'/多'.repeat(1500)}`,
-      `${kubeletDir}${'/a'.repeat(2100)}`,
-    ],
-  ];
-  const below = (text: string): string => `${kubeletDir}/hostile/${text}`;
-  const isName = ({ text, trait }: HostileText): boolean =>
-    (trait === 'odd' || trait === 'plain' || trait === 'own') && !text.includes('/');
-  const made = (path: string, codes: readonly string[]): readonly HostileCase[] => [
-    { rpc: 'NodeStageVolume', field: 'staging_target_path', fields: { staging_target_path: path }, codes },
-    { rpc: 'NodePublishVolume', field: 'target_path', fields: { target_path: path }, codes },
-  ];
-  const removed = (path: string, codes: readonly string[]): readonly HostileCase[] => [
-    { rpc: 'NodeUnstageVolume', field: 'staging_target_path', fields: { staging_target_path: path }, codes },
-    { rpc: 'NodeUnpublishVolume', field: 'target_path', fields: { target_path: path }, codes },
-  ];
-  const read = (path: string, codes: readonly string[]): readonly HostileCase[] => [
-    { rpc: 'NodePublishVolume', field: 'staging_target_path', fields: { staging_target_path: path }, codes },
-    {
-      rpc: 'NodeGetVolumeStats',
-      field: 'volume_path',
-      fields: { volume_path: path },
-      codes: path === '' ? INVALID : ['NOT_FOUND'],
-    },
-  ];
-  const expanded = (path: string, codes: readonly string[]): readonly HostileCase[] => [
-    { rpc: 'NodeExpandVolume', field: 'volume_path', fields: { volume_path: path }, codes },
-  ];
-  const missing = `${kubeletDir}/hostile/not/there`;
-  return [
-    ...outside.flatMap((path) => [...made(path, INVALID), ...removed(path, INVALID), ...read(path, INVALID)]),
-    ...outside.flatMap((path) => expanded(path, ['INVALID_ARGUMENT', 'NOT_FOUND'])),
-    ...TEXTS.filter(isName).flatMap(({ text }) => [
-      ...made(below(text), ['OK']),
-      ...removed(below(text), ['OK']),
-      ...read(below(text), ['FAILED_PRECONDITION']),
-    ]),
-    ...made(missing, ['FAILED_PRECONDITION']),
-    ...removed(missing, ['OK']),
-  ];
-};
 
 /** A token is right for what has gone since. */
 const HANDLE_FORM = /^main\/(?:pvc-1\.json|volumes|pool\.json)$/;
