@@ -37,9 +37,9 @@ export const measureCalls = (plan: Plan, home: string, interrupted: AbortSignal)
     await watch('idle', () => rest(plan.restMs));
     for (const level of plan.levels) {
       const measure = measureInto(tally, level, interrupted);
-      await measureFloors(home, level.volumes, measure);
+      await measureFloors(home, level.callers, level.volumes, tally);
       await watch(`${level.callers} callers`, () => playLevel(driver, level, measure));
-      await measureFloors(home, level.volumes, measure);
+      await measureFloors(home, level.callers, level.volumes, tally);
     }
     await rest(plan.restMs);
     return { rows: tally.rows(), loops, memory: await readMemory(driver.pid) };

@@ -1,13 +1,13 @@
 import type { TestDriver } from '../test/support/driver.ts';
 
-/** How late the event loop was, in milliseconds, since it was last read. */
+/** Milliseconds between ticks of the event loop's clock since it was last read: how late it was, and the clock. */
 export interface LoopDelay {
   readonly p50: number;
   readonly p99: number;
   readonly max: number;
 }
 
-/** What the driver tells of itself. Its clock ticks every 10 ms and counts the tick: an idle loop has 10. */
+/** What the driver tells of itself: the time from one tick of a clock to the next, so an idle loop has the clock's. */
 export const readLoopDelay = async ({ httpPort }: TestDriver): Promise<LoopDelay> => {
   const text = await (await fetch(`http://127.0.0.1:${httpPort}/metrics`)).text();
   const read = (which: string): number =>

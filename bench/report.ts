@@ -36,7 +36,7 @@ export const showCalls = ({ rows }: CallsReport): void => {
     ]),
   );
   printTable(
-    'The bare work, done by the callers themselves',
+    'The bare work, by a small process of its own',
     ['floor', ...heads, 'what'],
     Object.entries(FLOORS).map(([name, what]) => [name, ...timesOf(name), what]),
   );
@@ -44,7 +44,7 @@ export const showCalls = ({ rows }: CallsReport): void => {
 
 export const showLoops = ({ loops }: CallsReport): void =>
   printTable(
-    "The driver's event loop: milliseconds between ticks of a clock of 10 ms",
+    "The driver's event loop: milliseconds between the ticks of its clock, which idle shows as it is",
     ['during', 'p50', 'p99', 'max'],
     loops.map(({ during, delay }) => [during, delay.p50, delay.p99, delay.max]),
   );

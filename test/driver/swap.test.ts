@@ -106,7 +106,7 @@ describe.runIf(isRoot)('links put in the place of directories', () => {
     }
 
     process.stdout.write(`${tally.format(`${swapping.count()} swaps in ${SECONDS} s`)}\n`);
-    expect([...new Set(wrong)]).toEqual([]);
+    expect([...new Set(wrong)].map((text) => explain(driver, text))).toEqual([]);
     expect(await fingerprint(canary)).toEqual(before);
     expect(await mountsBelow(driver.home)).toEqual([]);
     expect(driver.output()).not.toContain('unhandled rejection');
@@ -128,8 +128,8 @@ describe.runIf(isRoot)('links put in the place of directories', () => {
       await rename(path, `${path}.aside`);
       await symlink(canary, path);
       // Twice, as a sidecar would: what the first call has left must not lead the second one astray.
-    const deleteOnce = () => codeOf(driver.controller.DeleteVolume({ volume_id: volume.volume_id }));
-    const [first, deleted] = [await deleteOnce(), await deleteOnce()];
+      const deleteOnce = () => codeOf(driver.controller.DeleteVolume({ volume_id: volume.volume_id }));
+      const [first, deleted] = [await deleteOnce(), await deleteOnce()];
       const created = await codeOf(createVolume(driver, 'pvc-new', { directory: 'new' }));
       await unlink(path);
       await rename(`${path}.aside`, path);
@@ -141,7 +141,7 @@ describe.runIf(isRoot)('links put in the place of directories', () => {
       expect(after.filter((line) => !before.includes(line))).toEqual([]);
       expect(after).toHaveLength(before.length);
       expect(first).toBe(deleted);
-    expect([deleted, there.includes('own')]).toEqual(
+      expect([deleted, there.includes('own')]).toEqual(
         deleted === 'OK' ? ['OK', false] : ['FAILED_PRECONDITION', true],
       );
       expect([created, there.includes('new')]).toEqual(
@@ -150,6 +150,16 @@ describe.runIf(isRoot)('links put in the place of directories', () => {
     },
   );
 });
+
+/** An internal error says nothing but its request's id: the cause is in the log. */
+const explain = (driver: TestDriver, text: string): string => {
+  const id = /request ([0-9a-f-]{36})/.exec(text)?.[1];
+  const line = driver
+    .output()
+    .split('\n')
+    .find((one) => id !== undefined && one.includes(id));
+  return line === undefined ? text : `${text}: ${JSON.stringify(JSON.parse(line).err)}`;
+};
 
 /** Two levels for some, three for the others: the parents are swapped too. */
 const templateOf = (lane: number): string =>
