@@ -26,13 +26,13 @@ describe('the mount table', () => {
   it('shows the topmost mount of a path', () => expect(table.at('/kubelet/target')?.root).toBe('/pool/v2'));
 
   it('knows where a path lies on its file system', () => {
-    expect(table.identify('/pool/v1')).toEqual({ device: '8:1', root: '/pool/v1' });
-    expect(table.identify('/mnt/with space/x/y')).toEqual({ device: '8:2', root: '/vols/a/x/y' });
-    expect(table.identify('/nas')).toEqual({ device: '0:40', root: '/' });
+    expect(table.identify('/pool/v1')).toEqual({ device: '8:1', source: '/dev/sda1', root: '/pool/v1' });
+    expect(table.identify('/mnt/with space/x/y')).toEqual({ device: '8:2', source: '/dev/sdb', root: '/vols/a/x/y' });
+    expect(table.identify('/nas')).toEqual({ device: '0:40', source: 'nas:/export', root: '/' });
   });
 
   it('finds every mount of a directory', () => {
-    expect(table.mountsOf({ device: '8:1', root: '/pool/v1' }).map(({ mountPoint }) => mountPoint)).toEqual([
+    expect(table.mountsOf({ device: '8:1', source: '/dev/sda1', root: '/pool/v1' }).map(({ mountPoint }) => mountPoint)).toEqual([
       '/kubelet/staging',
       '/kubelet/target',
     ]);

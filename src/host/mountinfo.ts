@@ -14,8 +14,11 @@ export interface MountEntry {
   readonly superOptions: readonly string[];
 }
 
-/** A directory by where it lies on its file system: the same for every mount that shows it. */
-export type Identity = Pick<MountEntry, 'device' | 'root'>;
+/**
+ * A directory by where it lies on its file system: the same for every mount that shows it. The source belongs to it
+ * because of NFS, where every directory of a server has the same device and the root `/`.
+ */
+export type Identity = Pick<MountEntry, 'device' | 'root' | 'source'>;
 
 /** What is mounted at one moment. Plain kernel memory: reading it cannot hang, whatever a server does. */
 export interface MountTable {
@@ -62,13 +65,13 @@ export const createMountTable = (entries: readonly MountEntry[]): MountTable => 
     );
   return {
     at: (path) => entries.findLast((entry) => entry.mountPoint === path),
-    mountsOf: ({ device, root }) => entries.filter((entry) => entry.device === device && entry.root === root),
+    mountsOf: (identity) => entries.filter((entry) => sameDirectory(entry, identity)),
     holding,
     identify: (path) => {
       const entry = holding(path);
       if (entry === undefined) return undefined;
       const inside = entry.mountPoint === '/' ? path : path.slice(entry.mountPoint.length);
-      return { device: entry.device, root: `${entry.root === '/' ? '' : entry.root}${inside}` || '/' };
+      return { device: entry.device, source: entry.source, root: `${entry.root === '/' ? '' : entry.root}${inside}` || '/' };
     },
   };
 };
@@ -90,7 +93,8 @@ export const parseMountInfo = (text: string): readonly MountEntry[] =>
     };
   });
 
-export const sameDirectory = (a: Identity, b: Identity): boolean => a.device === b.device && a.root === b.root;
+export const sameDirectory = (a: Identity, b: Identity): boolean =>
+  a.device === b.device && a.root === b.root && a.source === b.source;
 
 const holds = (entry: MountEntry, path: string): boolean =>
   entry.mountPoint === path || isBelow(entry.mountPoint, path);

@@ -14,6 +14,7 @@ export interface Records {
   readonly create: (record: VolumeRecord) => Promise<boolean>;
   readonly replace: (record: VolumeRecord) => Promise<void>;
   readonly remove: (name: string) => Promise<void>;
+  readonly names: () => Promise<readonly string[]>;
   readonly list: () => Promise<RecordListing>;
 }
 
@@ -38,6 +39,12 @@ export const createRecords = (folder: string, step: Step): Records => {
     }
   };
 
+  const names = async (): Promise<readonly string[]> =>
+    (await readdir(folder))
+      .filter((file) => file.endsWith(SUFFIX) && !file.startsWith('.'))
+      .map((file) => file.slice(0, -SUFFIX.length))
+      .sort();
+
   return {
     read,
     create: (record) => createWhole(fileOf(record.name), formatRecord(record), step),
@@ -49,10 +56,8 @@ export const createRecords = (folder: string, step: Step): Records => {
       step('record removed');
       await syncDirectory(folder);
     },
-    list: async () => {
-      const files = (await readdir(folder)).filter((file) => file.endsWith(SUFFIX) && !file.startsWith('.'));
-      return collect(files.map((file) => file.slice(0, -SUFFIX.length)).sort(), read);
-    },
+    names,
+    list: async () => collect(await names(), read),
   };
 };
 

@@ -44,8 +44,8 @@ export interface Root {
   /** Makes the driver's own folder where it is missing. Refuses a root whose layout is newer than ours. */
   readonly prepare: () => Promise<void>;
   readonly volumes: Records;
-  /** Removes the temporary files of writers that died. Only where there is no other writer. */
-  readonly clean: () => Promise<void>;
+  /** Removes temporary files older than `minimumAgeMs`, which writers that died have left. */
+  readonly clean: (minimumAgeMs: number) => Promise<void>;
   readonly kindOf: (directory: Directory) => Promise<'missing' | 'empty' | 'directory' | 'other'>;
   readonly make: (directory: Directory, ownership: Ownership) => Promise<'made' | 'existed'>;
   readonly own: (directory: Directory, ownership: Ownership) => Promise<void>;
@@ -113,8 +113,8 @@ export const createRoot = (path: string, { exec, mounter, step }: RootTools): Ro
       await ensureLayout(ownFolder, step);
     },
     volumes: createRecords(volumesFolder, step),
-    clean: async () => {
-      for (const folder of [ownFolder, volumesFolder]) await removeTemporary(folder);
+    clean: async (minimumAgeMs) => {
+      for (const folder of [ownFolder, volumesFolder]) await removeTemporary(folder, minimumAgeMs);
     },
     kindOf: (directory) =>
       withParent(path, directory, async (parent, leaf) => {
@@ -135,11 +135,7 @@ export const createRoot = (path: string, { exec, mounter, step }: RootTools): Ro
     archive: (directory) =>
       moveAway(directory, (parent, leaf) => join(pathOf(parent), `archived-${clip(leaf)}-${nonce()}`)),
     listTrash: () => readdir(trashFolder),
-    purge: async (entries) => {
-      const paths = entries.map((entry) => join(trashFolder, entry));
-      const args = ['-rf', '--one-file-system', '--', ...paths];
-      await exec({ binary: '/bin/rm', args, deadlineMs: PURGE_DEADLINE_MS });
-    },
+    purge: (entries) => purgeTrash(exec, path, entries),
     space: () => spaceOf(path),
     canReflink: () => tryReflink(ownFolder),
     bind: async (directory, target) =>
@@ -147,6 +143,13 @@ export const createRoot = (path: string, { exec, mounter, step }: RootTools): Ro
         mounter.bind(`/proc/${process.pid}/fd/${handle.fd}`, target, []),
       ),
   };
+};
+
+/** Deletes entries of the trash with one child. */
+export const purgeTrash = async (exec: Exec, path: string, entries: readonly string[]): Promise<void> => {
+  const paths = entries.map((entry) => join(path, OWN_FOLDER, 'trash', entry));
+  const args = ['-rf', '--one-file-system', '--', ...paths];
+  await exec({ binary: '/bin/rm', args, deadlineMs: PURGE_DEADLINE_MS });
 };
 
 /** What statfs(2) says of the file system at `path`, which must not be one that can hang. */

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { link, open, readdir, rename, unlink } from 'node:fs/promises';
+import { link, open, readdir, rename, stat, unlink } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { errnoOf } from '../domain/errors.ts';
 import { syncDirectory } from './directory.ts';
@@ -40,10 +40,13 @@ export const replaceWhole = async (path: string, text: string, step: Step): Prom
   await syncDirectory(dirname(path));
 };
 
-/** Removes what writers that died have left in a folder. Not while one may be writing. */
-export const removeTemporary = async (folder: string): Promise<void> => {
+/** Removes what writers that died have left in a folder: what is younger than `minimumAgeMs` may still be written. */
+export const removeTemporary = async (folder: string, minimumAgeMs: number): Promise<void> => {
   const left = (await readdir(folder)).filter((file) => file.endsWith(TEMPORARY_SUFFIX));
-  for (const file of left) await unlink(join(folder, file));
+  for (const file of left) {
+    const { mtimeMs } = await stat(join(folder, file));
+    if (Date.now() - mtimeMs >= minimumAgeMs) await unlink(join(folder, file));
+  }
 };
 
 const writeAside = async (path: string, text: string): Promise<string> => {

@@ -1,0 +1,76 @@
+import { DriverError, type ErrorKind } from '../domain/errors.ts';
+
+/**
+ * Keeps one server that does not answer from holding up what has nothing to do with it. At most `limit` works run at
+ * a time. Once one of them was not answered, the others fail at once, but for one every `retryMs` that tries again.
+ */
+export interface Breaker {
+  readonly run: <Value>(work: () => Promise<Value>) => Promise<Value>;
+  /** Why works fail at once; undefined while the server answers. */
+  readonly problem: () => string | undefined;
+}
+
+export interface BreakerOptions {
+  /** What the server is called in errors. */
+  readonly server: string;
+  readonly limit: number;
+  readonly retryMs: number;
+  /** Told when the server stops answering, and when it answers again. */
+  readonly changed: (problem: string | undefined) => void;
+}
+
+export const createBreaker = ({ server, limit, retryMs, changed }: BreakerOptions): Breaker => {
+  const waiting: (() => void)[] = [];
+  let running = 0;
+  let problem: string | undefined;
+  let nextTry = 0;
+
+  const set = (next: string | undefined): void => {
+    const differs = (next === undefined) !== (problem === undefined);
+    problem = next;
+    if (differs) changed(next);
+  };
+
+  const enter = async (): Promise<void> => {
+    if (running < limit) {
+      running += 1;
+      return;
+    }
+    await new Promise<void>((resolve) => waiting.push(resolve));
+  };
+  const leave = (): void => {
+    const next = waiting.shift();
+    if (next === undefined) running -= 1;
+    else next();
+  };
+
+  const refuse = (): void => {
+    if (problem === undefined) return;
+    if (Date.now() < nextTry) throw new DriverError('unavailable', `${server} does not answer: ${problem}`);
+    // This one tries; those behind it fail at once until it is known how that ends.
+    nextTry = Number.POSITIVE_INFINITY;
+  };
+
+  return {
+    problem: () => problem,
+    run: async (work) => {
+      refuse();
+      await enter();
+      try {
+        const value = await work();
+        set(undefined);
+        return value;
+      } catch (thrown) {
+        const error = DriverError.from(thrown);
+        if (UNANSWERED.has(error.kind)) set(error.message);
+        else set(undefined);
+        throw error;
+      } finally {
+        nextTry = Date.now() + retryMs;
+        leave();
+      }
+    },
+  };
+};
+
+const UNANSWERED: ReadonlySet<ErrorKind> = new Set(['deadline-exceeded', 'unavailable']);
