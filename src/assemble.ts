@@ -1,12 +1,15 @@
-import type { Config, PoolConfig } from './config.ts';
+import { join } from 'node:path';
+import { type Config, isShared, type PoolConfig } from './config.ts';
+import { type Breaker, createBreaker } from './host/breaker.ts';
 import { createExec, type ExecObserver } from './host/exec.ts';
 import { createMounter } from './host/mounter.ts';
 import { createReadMounts } from './host/mountinfo.ts';
-import { createRoot, type RootTools } from './host/root.ts';
 import type { Step } from './host/step.ts';
+import { createWorker } from './host/worker.ts';
 import type { Log } from './log.ts';
-import { createHostPathPool } from './pools/hostpath.ts';
-import type { Shelf } from './volumes/context.ts';
+import { createHostPathPool, createSharedPathPool, type SharedTools } from './pools/hostpath.ts';
+import { createNfsPool, type NfsTools } from './pools/nfs.ts';
+import type { Pool, PoolSettings } from './pools/pool.ts';
 import { createLedger } from './volumes/ledger.ts';
 import { createLocks } from './volumes/locks.ts';
 import type { NodeContext } from './volumes/node-context.ts';
@@ -17,13 +20,23 @@ export const assemble = ({ options, pools }: Config, log: Log, children: ExecObs
   const exec = createExec(children);
   const readMounts = createReadMounts();
   const mounter = createMounter(exec, readMounts);
+  const tools = {
+    exec,
+    mounter,
+    readMounts,
+    step,
+    children,
+    breakerOf: createBreakers(log),
+    mountDir: options.mountDir,
+  };
   const shelves = new Map(
-    Object.entries(pools).map(([name, config]) => [
-      name,
-      createShelf(name, config, { exec, mounter, step }, readMounts),
-    ]),
+    Object.entries(pools).map(([name, config]) => {
+      const pool = createPool(name, config, tools);
+      return [name, { pool, ledger: createLedger(pool.root.volumes, pool.budgetBytes) }];
+    }),
   );
   const roots = new Map([...shelves].map(([name, { pool }]) => [name, pool.root]));
+  const shared = Object.values(pools).some(isShared);
   return {
     shelves,
     readMounts,
@@ -31,19 +44,66 @@ export const assemble = ({ options, pools }: Config, log: Log, children: ExecObs
     step,
     locks: createLocks(),
     purger: createPurger(roots, log),
-    topology: { key: `topology.${options.driverName}/node`, node: options.nodeId },
+    topology: shared ? undefined : { key: `topology.${options.driverName}/node`, node: options.nodeId },
   };
 };
 
-const createShelf = (
-  name: string,
-  config: PoolConfig,
-  tools: RootTools,
-  readMounts: NodeContext['readMounts'],
-): Shelf => {
-  const { hostPath, capacity, directory, existing, mode, uid, gid, onDelete } = config;
-  const root = createRoot(hostPath.path, tools);
-  const defaults = { template: directory, existing, settings: { mode, uid, gid, onDelete } };
-  const pool = createHostPathPool({ name, budgetBytes: capacity, defaults }, root, readMounts);
-  return { pool, ledger: createLedger(root.volumes, capacity) };
+interface Tools extends Omit<NfsTools, keyof SharedTools> {
+  readonly exec: SharedTools['exec'];
+  readonly children: ExecObserver;
+  readonly breakerOf: (server: string) => Breaker;
+  readonly mountDir: string;
+}
+
+const createPool = (name: string, config: PoolConfig, tools: Tools): Pool => {
+  const { hostPath, nfs, capacity, directory, existing, mode, uid, gid, onDelete } = config;
+  const settings: PoolSettings = {
+    name,
+    budgetBytes: capacity,
+    defaults: { template: directory, existing, settings: { mode, uid, gid, onDelete } },
+  };
+  if (nfs !== undefined) {
+    const mountPath = join(tools.mountDir, name);
+    const { mountOptions, localPath } = nfs.controller;
+    const where = { server: nfs.server, export: nfs.export, mountOptions: nfs.mountOptions, mountPath, localPath };
+    const pool = { ...settings, ...where, controllerMountOptions: mountOptions };
+    return createNfsPool(pool, { ...tools, ...createSharedTools(nfs.server, mountPath, tools) });
+  }
+  if (hostPath === undefined) throw new Error(`pool ${name} has neither hostPath nor nfs`);
+  if (!hostPath.shared) return createHostPathPool(settings, hostPath.path, tools, tools.readMounts);
+  return createSharedPathPool(
+    settings,
+    hostPath.path,
+    createSharedTools(hostPath.path, hostPath.path, tools),
+    tools.readMounts,
+  );
 };
+
+/** Children that one server may keep busy, and how soon one of them tries a silent server again. */
+const SERVER_LIMIT = 16;
+const SERVER_RETRY_MS = 3_000;
+
+const createSharedTools = (server: string, rootPath: string, { exec, children, breakerOf }: Tools): SharedTools => ({
+  exec,
+  worker: createWorker({ program: process.argv[1] ?? '', args: [rootPath], observer: children }),
+  breaker: breakerOf(server),
+});
+
+/** One breaker per server, however many pools lie on it. */
+const createBreakers = (log: Log): Tools['breakerOf'] => {
+  const breakers = new Map<string, Breaker>();
+  return (server) => {
+    const breaker =
+      breakers.get(server) ??
+      createBreaker({ server, limit: SERVER_LIMIT, retryMs: SERVER_RETRY_MS, changed: tell(server, log) });
+    breakers.set(server, breaker);
+    return breaker;
+  };
+};
+
+const tell =
+  (server: string, log: Log) =>
+  (problem: string | undefined): void =>
+    problem === undefined
+      ? log.info({ server }, 'server answers again')
+      : log.error({ server, problem }, 'server does not answer');

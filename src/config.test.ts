@@ -12,7 +12,7 @@ describe('the pools file', () => {
     );
     expect(problems).toEqual([]);
     expect(pools?.main).toEqual({
-      hostPath: { path: '/data' },
+      hostPath: { path: '/data', shared: false },
       capacity: 1.5 * 1024 ** 4,
       directory: '{namespace}-{claim}-{volume}',
       mode: 0o750,
@@ -50,6 +50,12 @@ pools:
     ['pools: {}', 'at least one pool'],
     ['pools: [', 'not YAML'],
     ['pools: {a: {hostPath: {path: /x}}, b: {hostPath: {path: /x}}}', 'overlaps the path of pool a'],
+    ['pools: {a: {hostPath: {path: /x}}, b: {nfs: {server: nas, export: /e}}}', 'they are two drivers'],
+    ['pools: {a: {nfs: {server: "nas;x", export: /e}}}', 'pools.a.nfs.server: expected a DNS name'],
+    [
+      'pools: {a: {nfs: {server: nas, export: /e, mountOptions: ["vers=4.2,exec=x"]}}}',
+      'pools.a.nfs.mountOptions: expected mount options',
+    ],
     ['pools: {a: {hostPath: {path: /x/y}}, b: {hostPath: {path: /x}}}', 'overlaps the path of pool a'],
   ])('%j is refused: %s', (text, words) => expect(parsePools(text, 'f').problems.join()).toContain(words));
 });

@@ -1,10 +1,11 @@
 import { readFile } from 'node:fs/promises';
+import { isIP } from 'node:net';
 import { parseArgs } from 'node:util';
 import { parse as parseYaml } from 'yaml';
 import * as z from 'zod';
 import { parseQuantity } from './domain/capacity.ts';
-import { DriverError } from './domain/errors.ts';
 import { POOL_NAME } from './domain/handle.ts';
+import { sortMountOptions } from './domain/mount-options.ts';
 import { checkTemplate, parseMode } from './domain/parameters.ts';
 import { isBelow, isNormalAbsolute } from './domain/paths.ts';
 import { DEFAULT_TEMPLATE } from './domain/template.ts';
@@ -34,9 +35,9 @@ export const optionsSchema = z.strictObject({
   mode: z.enum(['controller', 'node', 'all']).default('all').describe('Which services are served beside Identity.'),
   driverName: z
     .string()
-    .regex(/^[a-z0-9](?:[a-z0-9.-]{0,61}[a-z0-9])?$/, 'expected a DNS name of at most 63 characters')
-    .default('local.csi-subdir.dev')
-    .describe('Name of the CSI driver.'),
+    .regex(/^(?:|[a-z0-9](?:[a-z0-9.-]{0,61}[a-z0-9])?)$/, 'expected a DNS name of at most 63 characters')
+    .default('')
+    .describe('Name of the CSI driver; empty: local.csi-subdir.dev, or shared.csi-subdir.dev by its pools.'),
   nodeId: z
     .string()
     .regex(/^[A-Za-z0-9](?:[A-Za-z0-9._-]{0,61}[A-Za-z0-9])?$/, 'expected at most 63 characters that a label may have')
@@ -69,8 +70,16 @@ export const optionsSchema = z.strictObject({
     .int()
     .min(100)
     .max(600_000)
-    .default(60_000)
+    .default(15_000)
     .describe('Milliseconds a caller waits at most.'),
+  stageTimeoutMs: z.coerce
+    .number()
+    .int()
+    .min(100)
+    .max(600_000)
+    .default(30_000)
+    .describe('Milliseconds a caller of NodeStageVolume waits at most.'),
+  mountDir: absolutePath.default('/run/csi-subdir').describe('Where the controller mounts the exports of its pools.'),
   stopTimeoutMs: z.coerce
     .number()
     .int()
@@ -103,7 +112,7 @@ const template = z.string().superRefine((text, context) => {
   } catch (thrown) {
     context.addIssue({
       code: 'custom',
-      message: String(thrown instanceof DriverError ? thrown.message : thrown).replace('template: ', ''),
+      message: messageOf(thrown).replace('template: ', ''),
     });
   }
 });
@@ -113,21 +122,65 @@ const id = z
   .min(0)
   .max(2 ** 32 - 2);
 
-export const poolSchema = z.strictObject({
-  hostPath: z
-    .strictObject({ path: absolutePath.describe('Directory of this node that volumes are made in; it must exist.') })
-    .describe('A pool on a path of the node.'),
-  capacity: quantity.optional().describe('What all volumes together may ask for, e.g. 500Gi; left out: no budget.'),
-  directory: template.default(DEFAULT_TEMPLATE).describe('Template of the volume directory.'),
-  mode: mode.default(0o777).describe('Permission bits of a volume directory.'),
-  uid: id.default(0).describe('Owner of a volume directory.'),
-  gid: id.default(0).describe('Group of a volume directory.'),
-  onDelete: z
-    .enum(['delete', 'retain', 'archive'])
-    .default('delete')
-    .describe('What DeleteVolume does with the directory.'),
-  existing: z.enum(['fail', 'adopt']).default('fail').describe('What happens where the directory exists already.'),
+const SERVER_NAME = /^[A-Za-z0-9](?:[A-Za-z0-9.-]{0,251}[A-Za-z0-9])?$/;
+
+const messageOf = (thrown: unknown): string => (thrown instanceof Error ? thrown.message : String(thrown));
+
+const mountOptionList = z.array(z.string()).superRefine((options, context) => {
+  try {
+    sortMountOptions(options, 'nfs', 'options');
+  } catch (thrown) {
+    context.addIssue({ code: 'custom', message: messageOf(thrown).replace('options: ', '') });
+  }
 });
+
+const hostPathSchema = z.strictObject({
+  path: absolutePath.describe('Directory that volumes are made in; it must exist.'),
+  shared: z
+    .boolean()
+    .default(false)
+    .describe('True where the same network file system is mounted at this path on every node.'),
+});
+
+const nfsSchema = z.strictObject({
+  server: z
+    .string()
+    .refine(
+      (server) => isIP(server) > 0 || SERVER_NAME.test(server),
+      'expected a DNS name or an address (IPv6 without brackets)',
+    )
+    .describe('DNS name or address of the server.'),
+  export: absolutePath.describe('Path that the server exports.'),
+  mountOptions: mountOptionList.default([]).describe("Options of the volumes' own mounts, on the nodes."),
+  controller: z
+    .strictObject({
+      mountOptions: mountOptionList
+        .default(['soft', 'timeo=30', 'retrans=2', 'actimeo=1'])
+        .describe("Options of the controller's mount: such that give up soon."),
+      localPath: absolutePath
+        .optional()
+        .describe("The export's directory, where the controller runs on the server itself: nothing is mounted then."),
+    })
+    .prefault({})
+    .describe('How the controller reaches the export.'),
+});
+
+export const poolSchema = z
+  .strictObject({
+    hostPath: hostPathSchema.optional().describe('A pool on a path of the node.'),
+    nfs: nfsSchema.optional().describe('A pool on an NFS export.'),
+    capacity: quantity.optional().describe('What all volumes together may ask for, e.g. 500Gi; left out: no budget.'),
+    directory: template.default(DEFAULT_TEMPLATE).describe('Template of the volume directory.'),
+    mode: mode.default(0o777).describe('Permission bits of a volume directory.'),
+    uid: id.default(0).describe('Owner of a volume directory.'),
+    gid: id.default(0).describe('Group of a volume directory.'),
+    onDelete: z
+      .enum(['delete', 'retain', 'archive'])
+      .default('delete')
+      .describe('What DeleteVolume does with the directory.'),
+    existing: z.enum(['fail', 'adopt']).default('fail').describe('What happens where the directory exists already.'),
+  })
+  .refine(({ hostPath, nfs }) => (hostPath === undefined) !== (nfs === undefined), 'expected either hostPath or nfs');
 
 export type PoolConfig = z.output<typeof poolSchema>;
 
@@ -135,18 +188,26 @@ const fileSchema = z.strictObject({
   pools: z
     .record(z.string(), poolSchema)
     .refine((pools) => Object.keys(pools).length > 0, 'expected at least one pool')
+    .refine(
+      (pools) => new Set(Object.values(pools).map(isShared)).size < 2,
+      'expected either pools of one node or shared ones: they are two drivers',
+    )
     .superRefine((pools, context) => {
       const complain = (path: readonly string[], message: string): void =>
         context.addIssue({ code: 'custom', path: [...path], message });
       const seen: [name: string, path: string][] = [];
       for (const [name, { hostPath }] of Object.entries(pools)) {
         if (!POOL_NAME.test(name)) complain([name], 'expected a DNS label as the name of a pool');
+        if (hostPath === undefined) continue;
         const [other] = seen.find(([, path]) => pathsOverlap(path, hostPath.path)) ?? [];
         if (other !== undefined) complain([name, 'hostPath', 'path'], `overlaps the path of pool ${other}`);
         seen.push([name, hostPath.path]);
       }
     }),
 });
+
+/** True for a pool that every node reaches. */
+export const isShared = ({ nfs, hostPath }: PoolConfig): boolean => nfs !== undefined || hostPath?.shared === true;
 
 const pathsOverlap = (a: string, b: string): boolean => a === b || isBelow(a, b) || isBelow(b, a);
 
@@ -167,7 +228,9 @@ export const loadConfig = async (args: readonly string[], env: NodeJS.ProcessEnv
     ...(pools?.problems ?? []),
   ];
   if (!options.success || pools?.pools === undefined || problems.length > 0) throw new ConfigError(problems);
-  return { options: options.data, pools: pools.pools };
+  const shared = Object.values(pools.pools).some(isShared);
+  const driverName = options.data.driverName || (shared ? 'shared.csi-subdir.dev' : 'local.csi-subdir.dev');
+  return { options: { ...options.data, driverName }, pools: pools.pools };
 };
 
 /** The text of a pools file, checked. */

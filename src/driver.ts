@@ -35,7 +35,10 @@ export const startDriver = async (config: Config, log: Log, step: Step): Promise
   const opener = createOpener(context, log, stopping.signal);
   const registration = createRegistration(options.driverName, options.registrationEndpoint || options.socket, log);
 
-  const notReady = () => [...opener.problems(), ...registrationProblems(registration)];
+  const notReady = () => [
+    ...(context.topology === undefined ? [] : opener.problems()),
+    ...registrationProblems(registration),
+  ];
   const render = async () => {
     metrics.setPools(await samplePools(context, opener));
     return metrics.registry.metrics();
@@ -43,12 +46,14 @@ export const startDriver = async (config: Config, log: Log, step: Step): Promise
   const http = await serveHttp({ address: options.http, render, contentType: metrics.registry.contentType, notReady });
   const unary = createUnary({
     log,
-    boundMs: options.callTimeoutMs,
+    boundMs: (path) => (path.endsWith('/NodeStageVolume') ? options.stageTimeoutMs : options.callTimeoutMs),
     observe: metrics.observeCall,
     stopping: stopping.signal,
   });
   const csi = await serveSocket(await claimSocket(options.socket), await csiServices(options, context, opener), unary);
-  await opener.open();
+  const opening = opensPools(options, context) ? opener.open() : undefined;
+  // A server that does not answer must not keep the kubelet waiting for the others.
+  if (context.topology !== undefined) await opening;
   const registrar =
     options.registrationDir === ''
       ? undefined
@@ -62,10 +67,14 @@ export const startDriver = async (config: Config, log: Log, step: Step): Promise
       stopping.abort();
       context.purger.stop();
       await Promise.all([csi.stop(options.stopTimeoutMs), registrar?.stop(0)]);
+      await Promise.all([...context.shelves.values()].map(({ pool }) => pool.close()));
       http.stop();
     },
   };
 };
+
+/** A node mounts what it is told; the records of shared pools are the controller's. */
+const opensPools = ({ mode }: Options, { topology }: NodeContext): boolean => mode !== 'node' || topology !== undefined;
 
 const csiServices = async (options: Options, context: NodeContext, opener: Opener): Promise<readonly Service[]> => {
   const definitions = loadDefinitions();
@@ -74,7 +83,8 @@ const csiServices = async (options: Options, context: NodeContext, opener: Opene
     version: VERSION,
     servesController: options.mode !== 'node',
     hasTopology: context.topology !== undefined,
-    isReady: () => opener.problems().length === 0,
+    // A shared driver serves what it can reach; that a server is silent is told by the log, the metrics and /readyz's neighbours.
+    isReady: () => context.topology === undefined || opener.problems().length === 0,
   });
   const services: Service[] = [
     { name: 'csi.v1.Identity', definition: definitions['csi.v1.Identity'], methods: identity },

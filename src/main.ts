@@ -16,6 +16,8 @@ const run = async ([command = 'help', ...args]: readonly string[]): Promise<numb
       return (await import('./cli/check.ts')).runCheck(args, process.env);
     case 'volumes':
       return (await import('./cli/volumes.ts')).listVolumes(args, process.env);
+    case 'worker':
+      return (await import('./host/worker-process.ts')).serveWorker(args[0] ?? '');
     case 'demo':
       return (await import('./cli/demo.ts')).runDemo(args);
     default:

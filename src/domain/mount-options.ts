@@ -32,6 +32,8 @@ export const NFS_OPTIONS = [
   'write=(?:lazy|eager|wait)',
 ] as const;
 
+export type MountOptionKind = 'bind' | 'nfs';
+
 export interface MountOptions {
   /** For the file system, at staging. */
   readonly fileSystem: readonly string[];
@@ -43,7 +45,7 @@ export interface MountOptions {
  * Mount options, each checked against the lists. A refused one is named by its key alone: its value may be a
  * credential. Throws invalid-argument.
  */
-export const sortMountOptions = (options: readonly string[], kind: 'bind' | 'nfs', field: string): MountOptions => {
+export const sortMountOptions = (options: readonly string[], kind: MountOptionKind, field: string): MountOptions => {
   const fileSystem: string[] = [];
   const bind: string[] = [];
   for (const option of options.flatMap((text) => text.split(','))) {
@@ -58,7 +60,11 @@ const NFS_OPTION = new RegExp(`^(?:${NFS_OPTIONS.join('|')})$`);
 
 const isBindOption = (option: string): boolean => (BIND_OPTIONS as readonly string[]).includes(option);
 
-const refused = (option: string, kind: 'bind' | 'nfs', field: string): Error => {
+const refused = (option: string, kind: MountOptionKind, field: string): Error => {
   const list = `mount options out of ${BIND_OPTIONS.join(', ')}`;
-  return invalid(field, kind === 'bind' ? list : `${list}, or one of nfs(5) that is allowed`, option.split('=')[0] ?? '');
+  return invalid(
+    field,
+    kind === 'bind' ? list : `${list}, or one of nfs(5) that is allowed`,
+    option.split('=')[0] ?? '',
+  );
 };

@@ -32,10 +32,9 @@ describe('the mount table', () => {
   });
 
   it('finds every mount of a directory', () => {
-    expect(table.mountsOf({ device: '8:1', source: '/dev/sda1', root: '/pool/v1' }).map(({ mountPoint }) => mountPoint)).toEqual([
-      '/kubelet/staging',
-      '/kubelet/target',
-    ]);
+    expect(
+      table.mountsOf({ device: '8:1', source: '/dev/sda1', root: '/pool/v1' }).map(({ mountPoint }) => mountPoint),
+    ).toEqual(['/kubelet/staging', '/kubelet/target']);
   });
 
   it('of this machine holds its root, and is read afresh by callers that come later', async () => {

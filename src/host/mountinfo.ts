@@ -71,7 +71,11 @@ export const createMountTable = (entries: readonly MountEntry[]): MountTable => 
       const entry = holding(path);
       if (entry === undefined) return undefined;
       const inside = entry.mountPoint === '/' ? path : path.slice(entry.mountPoint.length);
-      return { device: entry.device, source: entry.source, root: `${entry.root === '/' ? '' : entry.root}${inside}` || '/' };
+      return {
+        device: entry.device,
+        source: entry.source,
+        root: `${entry.root === '/' ? '' : entry.root}${inside}` || '/',
+      };
     },
   };
 };

@@ -17,6 +17,7 @@ import {
 import { join } from 'node:path';
 import { DriverError, errnoOf } from '../domain/errors.ts';
 import { type Directory, OWN_FOLDER } from '../domain/paths.ts';
+import type { Space } from '../domain/space.ts';
 import { LAYOUT, type Ownership } from '../domain/volume.ts';
 import {
   kindOf,
@@ -63,15 +64,6 @@ export interface Root {
   readonly canReflink: () => Promise<boolean>;
   /** Binds a volume directory at `target`, with no moment at which a link could take its place. */
   readonly bind: (directory: Directory, target: string) => Promise<void>;
-}
-
-/** Bytes and inodes of a file system. */
-export interface Space {
-  readonly totalBytes: number;
-  readonly availableBytes: number;
-  readonly usedBytes: number;
-  readonly totalInodes: number;
-  readonly freeInodes: number;
 }
 
 /** Enough for a volume of millions of files; what is left then goes on at the next purge. */

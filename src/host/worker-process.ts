@@ -32,5 +32,9 @@ const answer = (message: WorkerAnswer): void => {
 const describe = (thrown: unknown): NonNullable<WorkerAnswer['error']> => {
   const error = DriverError.from(thrown);
   const detail = error.cause instanceof Error ? error.cause : thrown;
-  return { kind: error.kind, message: error.message, code: errnoOf(detail) ?? (error.kind === 'internal' ? String(detail) : undefined) };
+  return {
+    kind: error.kind,
+    message: error.message,
+    code: errnoOf(detail) ?? (error.kind === 'internal' ? String(detail) : undefined),
+  };
 };

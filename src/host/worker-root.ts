@@ -28,7 +28,20 @@ export const createWorkerRoot = (
     names: remote('volumes.names', LIST_DEADLINE_MS),
     list: remote('volumes.list', LIST_DEADLINE_MS),
   };
-  const work = ['prepare', 'clean', 'kindOf', 'make', 'own', 'removeEmpty', 'trash', 'archive', 'listTrash', 'space', 'canReflink', 'bind'];
+  const work = [
+    'prepare',
+    'clean',
+    'kindOf',
+    'make',
+    'own',
+    'removeEmpty',
+    'trash',
+    'archive',
+    'listTrash',
+    'space',
+    'canReflink',
+    'bind',
+  ];
   return {
     ...(Object.fromEntries(work.map((method) => [method, remote(method)])) as unknown as Root),
     path,

@@ -52,7 +52,9 @@ export const createWorker = ({ program, args, observer }: WorkerOptions): Worker
       observer.ended();
       drop(running, new DriverError('unavailable', 'the worker of the pool has ended'));
     });
-    child.once('error', (thrown) => drop(running, new DriverError('unavailable', 'the worker of the pool cannot run', { cause: thrown })));
+    child.once('error', (thrown) =>
+      drop(running, new DriverError('unavailable', 'the worker of the pool cannot run', { cause: thrown })),
+    );
     return running;
   };
 
@@ -94,7 +96,8 @@ export const createWorker = ({ program, args, observer }: WorkerOptions): Worker
       lastId += 1;
       const id = lastId;
       return new Promise((resolve, reject) => {
-        const late = (): void => kill(running, new DriverError('deadline-exceeded', `no answer within ${deadlineMs} ms`));
+        const late = (): void =>
+          kill(running, new DriverError('deadline-exceeded', `no answer within ${deadlineMs} ms`));
         const timer = setTimeout(late, deadlineMs);
         const done = () => clearTimeout(timer);
         running.pending.set(id, {
@@ -102,7 +105,8 @@ export const createWorker = ({ program, args, observer }: WorkerOptions): Worker
           reject: (reason) => [done(), reject(reason)],
         });
         running.child.send({ id, method, args: callArgs } satisfies WorkerRequest, (failure) => {
-          if (failure !== null) drop(running, new DriverError('unavailable', 'the worker of the pool has ended', { cause: failure }));
+          if (failure !== null)
+            drop(running, new DriverError('unavailable', 'the worker of the pool has ended', { cause: failure }));
         });
       });
     },
@@ -114,7 +118,10 @@ export const createWorker = ({ program, args, observer }: WorkerOptions): Worker
 
 interface Running {
   readonly child: ChildProcess;
-  readonly pending: Map<number, { readonly resolve: (value: unknown) => void; readonly reject: (reason: DriverError) => void }>;
+  readonly pending: Map<
+    number,
+    { readonly resolve: (value: unknown) => void; readonly reject: (reason: DriverError) => void }
+  >;
   idle: NodeJS.Timeout | undefined;
 }
 

@@ -1,5 +1,6 @@
+import type { Space } from '../domain/space.ts';
 import type { MountEntry, ReadMounts } from '../host/mountinfo.ts';
-import type { Root, Space } from '../host/root.ts';
+import type { Root } from '../host/root.ts';
 
 /** What can hold a volume to its size. */
 export type Quota = 'btrfs-qgroup' | 'project-quota' | 'none';

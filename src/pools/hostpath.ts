@@ -1,24 +1,65 @@
 import { join } from 'node:path';
+import type { Breaker } from '../host/breaker.ts';
+import type { Exec } from '../host/exec.ts';
+import { measureByChild } from '../host/measure.ts';
 import type { ReadMounts } from '../host/mountinfo.ts';
 import { sameDirectory } from '../host/mountinfo.ts';
-import type { Root } from '../host/root.ts';
+import { createRoot, type Root, type RootTools, spaceOf } from '../host/root.ts';
+import type { Worker } from '../host/worker.ts';
+import { createWorkerRoot } from '../host/worker-root.ts';
 import { findOut } from './facts.ts';
-import type { Pool, VolumeDefaults } from './pool.ts';
-
-export interface HostPathPool {
-  readonly name: string;
-  readonly budgetBytes: number | undefined;
-  readonly defaults: VolumeDefaults;
-}
+import type { Pool, PoolSettings } from './pool.ts';
 
 /** A pool on a path of this node: its file work runs in this process, a volume is attached by a bind mount. */
-export const createHostPathPool = (settings: HostPathPool, root: Root, readMounts: ReadMounts): Pool => ({
-  ...settings,
-  root,
-  findOut: () => findOut(root, readMounts),
-  attach: (directory, stagingPath) => root.bind(directory, stagingPath),
-  isShownBy: (entry, directory, table) => {
+export const createHostPathPool = (
+  settings: PoolSettings,
+  path: string,
+  tools: RootTools,
+  readMounts: ReadMounts,
+): Pool => ({
+  ...bindPool(settings, createRoot(path, tools), readMounts),
+  reach: 'node',
+  measure: spaceOf,
+  problem: () => undefined,
+  close: async () => {},
+});
+
+/** What a pool needs whose storage may stop answering. */
+export interface SharedTools {
+  readonly exec: Exec;
+  readonly breaker: Breaker;
+  readonly worker: Worker;
+}
+
+/** A pool on a path where the same network file system is mounted on every node: nothing of it runs in this process. */
+export const createSharedPathPool = (
+  settings: PoolSettings,
+  path: string,
+  tools: SharedTools,
+  readMounts: ReadMounts,
+): Pool => {
+  const { exec, breaker, worker } = tools;
+  return {
+    ...bindPool(settings, createWorkerRoot(path, worker, exec, breaker.run), readMounts),
+    reach: 'everywhere',
+    measure: (volumePath) => breaker.run(() => measureByChild(exec, volumePath)),
+    problem: breaker.problem,
+    close: async () => worker.stop(),
+  };
+};
+
+const bindPool = (settings: PoolSettings, root: Root, readMounts: ReadMounts) => {
+  const isShownBy: Pool['isShownBy'] = (entry, directory, table) => {
     const expected = table.identify(join(root.path, directory));
     return expected !== undefined && sameDirectory(entry, expected);
-  },
-});
+  };
+  return {
+    ...settings,
+    root,
+    mountOptionKind: 'bind' as const,
+    findOut: () => findOut(root, readMounts),
+    attach: (directory, stagingPath) => root.bind(directory, stagingPath),
+    isShownBy,
+    owns: () => false,
+  } satisfies Partial<Pool>;
+};

@@ -1,4 +1,6 @@
+import type { MountOptionKind } from '../domain/mount-options.ts';
 import type { Directory } from '../domain/paths.ts';
+import type { Space } from '../domain/space.ts';
 import type { Existing, Settings } from '../domain/volume.ts';
 import type { MountEntry, MountTable } from '../host/mountinfo.ts';
 import type { Root } from '../host/root.ts';
@@ -7,16 +9,27 @@ import type { Facts } from './facts.ts';
 /** A named root that volumes are made in, as the rules see it: the same for every kind. */
 export interface Pool {
   readonly name: string;
+  /** Where its volumes can be reached from: this node, or every node. Then other controllers may write too. */
+  readonly reach: 'node' | 'everywhere';
   /** Bytes that all volumes together may ask for; undefined where nobody has set a limit. */
   readonly budgetBytes: number | undefined;
   readonly defaults: VolumeDefaults;
+  readonly mountOptionKind: MountOptionKind;
   readonly root: Root;
   /** Finds out, by trying, what the root's file system can do. */
   readonly findOut: () => Promise<Facts>;
-  /** Puts a volume directory at a staging path. */
-  readonly attach: (directory: Directory, stagingPath: string) => Promise<void>;
+  /** Puts a volume directory at a staging path, with options of the file system. */
+  readonly attach: (directory: Directory, stagingPath: string, options: readonly string[]) => Promise<void>;
   /** True when this mount shows that volume directory. */
   readonly isShownBy: (entry: MountEntry, directory: Directory, table: MountTable) => boolean;
+  /** Bytes and inodes of the volume mounted at a path. Throws unavailable where the storage does not answer. */
+  readonly measure: (path: string) => Promise<Space>;
+  /** True when a mount is of this pool's storage. */
+  readonly owns: (entry: MountEntry) => boolean;
+  /** Why the storage is taken as dead; undefined while it answers. */
+  readonly problem: () => string | undefined;
+  /** Lets go of what this process holds: its worker, its mount. */
+  readonly close: () => Promise<void>;
 }
 
 /** What a volume gets where its StorageClass says nothing. */
@@ -24,4 +37,11 @@ export interface VolumeDefaults {
   readonly template: string;
   readonly existing: Existing;
   readonly settings: Settings;
+}
+
+/** What every kind of pool is configured with. */
+export interface PoolSettings {
+  readonly name: string;
+  readonly budgetBytes: number | undefined;
+  readonly defaults: VolumeDefaults;
 }

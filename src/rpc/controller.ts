@@ -31,9 +31,9 @@ export const createController = (context: Context): Methods<ControllerDefinition
     return { confirmed: { volume_context, volume_capabilities, parameters, mutable_parameters } };
   },
 
-  ListVolumes: ({ max_entries, starting_token }) => {
+  ListVolumes: async ({ max_entries, starting_token }) => {
     if (max_entries < 0) throw invalid('max_entries', '0 or more', String(max_entries));
-    return encodePage(listVolumes(context, max_entries, starting_token), context.topology);
+    return encodePage(await listVolumes(context, max_entries, starting_token), context.topology);
   },
 
   GetCapacity: async ({ volume_capabilities, parameters, accessible_topology }) => {

@@ -1,4 +1,4 @@
-import { type AccessMode, parseMountFlags, type VolumeCapability } from '../domain/capability.ts';
+import type { AccessMode, VolumeCapability } from '../domain/capability.ts';
 import type { CapacityRange } from '../domain/capacity.ts';
 import { DriverError, invalid } from '../domain/errors.ts';
 import type { CapacityRange__Output } from '../gen/csi/v1/CapacityRange.ts';
@@ -15,12 +15,13 @@ const MAX_MAP_BYTES = 4096;
 
 export const decodeCreate = (request: CreateVolumeRequest__Output): CreateCommand => {
   const name = decodeString(request.name, 'name');
-  decodeCapabilities(request.volume_capabilities, 'volume_capabilities');
+  const capabilities = decodeCapabilities(request.volume_capabilities, 'volume_capabilities');
   if (request.volume_content_source !== null) {
     throw invalid('volume_content_source', 'none: snapshots and clones are not supported yet');
   }
   return {
     name,
+    mountOptions: capabilities.flatMap(({ mountOptions }) => mountOptions),
     range: decodeRange(request.capacity_range, 'capacity_range'),
     parameters: decodeMap(request.parameters, 'parameters'),
     mutableParameters: decodeMap(request.mutable_parameters, 'mutable_parameters'),
@@ -75,7 +76,7 @@ export const decodeCapability = (capability: VolumeCapability__Output | null, fi
     throw invalid(`${field}.access_type`, 'mount (volumeMode: Filesystem)', capability.access_type ?? 'none');
   return {
     mode: decodeMode(capability.access_mode?.mode ?? 'UNKNOWN', `${field}.access_mode`),
-    flags: parseMountFlags(capability.mount.mount_flags, `${field}.mount.mount_flags`),
+    mountOptions: capability.mount.mount_flags,
   };
 };
 

@@ -1,8 +1,10 @@
+import type { Space } from '../domain/space.ts';
 import type { ControllerGetVolumeResponse } from '../gen/csi/v1/ControllerGetVolumeResponse.ts';
 import type { ListVolumesResponse } from '../gen/csi/v1/ListVolumesResponse.ts';
 import type { NodeGetVolumeStatsResponse } from '../gen/csi/v1/NodeGetVolumeStatsResponse.ts';
 import type { Topology as TopologyMessage } from '../gen/csi/v1/Topology.ts';
 import type { Volume } from '../gen/csi/v1/Volume.ts';
+import type { VolumeUsage } from '../gen/csi/v1/VolumeUsage.ts';
 import type { Topology } from '../volumes/context.ts';
 import type { VolumeView } from '../volumes/create.ts';
 import type { Condition, VolumePage } from '../volumes/inspect.ts';
@@ -39,14 +41,16 @@ export const encodeHealth = (
 });
 
 export const encodeStats = ({ space, condition }: VolumeStats): NodeGetVolumeStatsResponse => ({
-  usage: [
-    { unit: 'BYTES', total: space.totalBytes, available: space.availableBytes, used: space.usedBytes },
-    {
-      unit: 'INODES',
-      total: space.totalInodes,
-      available: space.freeInodes,
-      used: space.totalInodes - space.freeInodes,
-    },
-  ],
+  usage: space === undefined ? [] : encodeSpace(space),
   volume_condition: condition,
 });
+
+const encodeSpace = (space: Space): VolumeUsage[] => [
+  { unit: 'BYTES', total: space.totalBytes, available: space.availableBytes, used: space.usedBytes },
+  {
+    unit: 'INODES',
+    total: space.totalInodes,
+    available: space.freeInodes,
+    used: space.totalInodes - space.freeInodes,
+  },
+];

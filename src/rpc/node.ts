@@ -7,7 +7,7 @@ import { expandVolume } from '../volumes/expand.ts';
 import type { NodeContext } from '../volumes/node-context.ts';
 import { publishVolume, unpublishVolume } from '../volumes/publish.ts';
 import { stageVolume, unstageVolume } from '../volumes/stage.ts';
-import { getVolumeStats } from '../volumes/stats.ts';
+import { createGetVolumeStats } from '../volumes/stats.ts';
 import { decodeCapability, decodeMap, decodePath, decodeRange, decodeString } from './decode.ts';
 import { encodeStats, encodeTopology } from './encode.ts';
 import type { Methods } from './unary.ts';
@@ -26,6 +26,8 @@ export const createNode = (context: NodeContext, settings: NodeSettings): Method
   const decodeMountPath = (text: string, field: string): string =>
     join(settings.realKubeletDir, parseKubeletPath(decodePath(text, field), settings.kubeletDir, field));
 
+  const getVolumeStats = createGetVolumeStats(context);
+
   /** Any path, with the kubelet's name for its directory replaced by the real one. */
   const realPath = (path: string): string =>
     isBelow(settings.kubeletDir, path) ? join(settings.realKubeletDir, path.slice(settings.kubeletDir.length)) : path;
@@ -34,9 +36,9 @@ export const createNode = (context: NodeContext, settings: NodeSettings): Method
     NodeStageVolume: async (request, call) => {
       const volumeId = decodeString(request.volume_id, 'volume_id');
       const stagingPath = decodeMountPath(request.staging_target_path, 'staging_target_path');
-      decodeCapability(request.volume_capability, 'volume_capability');
+      const { mountOptions } = decodeCapability(request.volume_capability, 'volume_capability');
       const location = parseAttributes(decodeMap(request.volume_context, 'volume_context'), 'volume_context');
-      await stageVolume(context, { volumeId, location, stagingPath }, call);
+      await stageVolume(context, { volumeId, location, stagingPath, mountOptions }, call);
       return {};
     },
 
@@ -51,7 +53,9 @@ export const createNode = (context: NodeContext, settings: NodeSettings): Method
       const targetPath = decodeMountPath(request.target_path, 'target_path');
       const capability = decodeCapability(request.volume_capability, 'volume_capability');
       const stagingPath = decodeMountPath(request.staging_target_path, 'staging_target_path');
-      await publishVolume(context, { volumeId, stagingPath, targetPath, capability, readOnly: request.readonly }, call);
+      const location = parseAttributes(decodeMap(request.volume_context, 'volume_context'), 'volume_context');
+      const paths = { stagingPath, targetPath };
+      await publishVolume(context, { volumeId, location, ...paths, capability, readOnly: request.readonly }, call);
       return {};
     },
 
@@ -63,9 +67,7 @@ export const createNode = (context: NodeContext, settings: NodeSettings): Method
 
     NodeGetVolumeStats: async (request) => {
       const volumeId = decodeString(request.volume_id, 'volume_id');
-      return encodeStats(
-        await getVolumeStats(context, volumeId, realPath(decodePath(request.volume_path, 'volume_path'))),
-      );
+      return encodeStats(await getVolumeStats(volumeId, realPath(decodePath(request.volume_path, 'volume_path'))));
     },
 
     NodeExpandVolume: async (request, call) => {

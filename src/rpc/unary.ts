@@ -27,7 +27,7 @@ export type Methods<Definition> = {
 export interface UnaryOptions {
   readonly log: Log;
   /** Milliseconds a caller waits at most, whatever deadline it has set. */
-  readonly boundMs: number;
+  readonly boundMs: (path: string) => number;
   readonly observe: (method: string, code: string, seconds: number) => void;
   /** Aborted when the process stops: running calls go on, new ones are refused. */
   readonly stopping: AbortSignal;
@@ -52,7 +52,7 @@ export const createUnary =
       log.warn({ method: path, requestId, err: thrown }, 'work has ended after its caller had gone');
     const answer = async (): Promise<Response> => {
       if (stopping.aborted) throw new DriverError('unavailable', 'the driver is stopping');
-      return within(call, boundMs, (signal) => method(call.request, { signal }), logLate);
+      return within(call, boundMs(path), (signal) => method(call.request, { signal }), logLate);
     };
     answer().then(
       (response) => {

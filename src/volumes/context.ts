@@ -33,15 +33,13 @@ export interface Call {
   readonly signal: AbortSignal;
 }
 
-/** The pool a request means: the named one, or the only one. */
-export const pickShelf = ({ shelves }: Context, name: string | undefined, field: string): Shelf => {
-  const names = [...shelves.keys()];
-  const picked = name ?? (names.length === 1 ? names[0] : undefined);
-  const shelf = picked === undefined ? undefined : shelves.get(picked);
-  if (shelf !== undefined) return loaded(shelf);
-  const got = name === undefined ? 'none' : quote(name);
-  throw new DriverError('invalid-argument', `${field}: expected one of the pools ${names.join(', ')}, got ${got}`);
-};
+/** The pool a request means, the named one or the only one, with its records. Throws unavailable until they are read. */
+export const pickShelf = (context: Context, name: string | undefined, field: string): Shelf =>
+  loaded(findByName(context, name, field));
+
+/** The same where the records do not matter: a node mounts what it is told. */
+export const pickPool = (context: Context, name: string | undefined, field: string): Pool =>
+  findByName(context, name, field).pool;
 
 /** The pool of a volume id, or undefined for an id that is not ours. Throws for a pool that is not configured. */
 export const findShelf = (
@@ -76,6 +74,15 @@ export const volumeNotFound = (volumeId: string): DriverError =>
 
 /** One key for all that happens to a volume, whichever service asks. */
 export const lockKey = (volumeId: string): string => `volume ${parseHandle(volumeId)?.name ?? volumeId}`;
+
+const findByName = ({ shelves }: Context, name: string | undefined, field: string): Shelf => {
+  const names = [...shelves.keys()];
+  const picked = name ?? (names.length === 1 ? names[0] : undefined);
+  const shelf = picked === undefined ? undefined : shelves.get(picked);
+  if (shelf !== undefined) return shelf;
+  const got = name === undefined ? 'none' : quote(name);
+  throw new DriverError('invalid-argument', `${field}: expected one of the pools ${names.join(', ')}, got ${got}`);
+};
 
 const loaded = (shelf: Shelf): Shelf => {
   if (shelf.ledger.isLoaded()) return shelf;

@@ -42,6 +42,7 @@ describe('a volume that was begun before', () => {
 
   const command = (parameters: Record<string, string> = {}): CreateCommand => ({
     name: 'pvc-1',
+    mountOptions: [],
     range: { requiredBytes: 10, limitBytes: 0 },
     parameters,
     mutableParameters: {},

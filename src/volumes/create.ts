@@ -1,6 +1,7 @@
 import { type CapacityRange, chooseCapacity, satisfies } from '../domain/capacity.ts';
 import { DriverError } from '../domain/errors.ts';
 import { formatHandle, nameRecord } from '../domain/handle.ts';
+import { sortMountOptions } from '../domain/mount-options.ts';
 import { ownParameters, parseClaim, parseMutableParameters, parseParameters } from '../domain/parameters.ts';
 import { renderTemplate } from '../domain/template.ts';
 import type { Existing, VolumeRecord } from '../domain/volume.ts';
@@ -10,6 +11,8 @@ import { finishDelete } from './delete.ts';
 export interface CreateCommand {
   readonly name: string;
   readonly range: CapacityRange;
+  /** Of all capabilities that were asked for. */
+  readonly mountOptions: readonly string[];
   readonly parameters: Readonly<Record<string, string>>;
   readonly mutableParameters: Readonly<Record<string, string>>;
   /** The places where the volume must be reachable from, each a set of topology segments; empty: anywhere. */
@@ -60,6 +63,7 @@ const planVolume = (context: Context, command: CreateCommand): Plan => {
   const parameters = parseParameters(command.parameters, 'parameters');
   const mutable = parseMutableParameters(command.mutableParameters, 'mutable_parameters');
   const shelf = pickShelf(context, parameters.pool, 'parameters.pool');
+  sortMountOptions(command.mountOptions, shelf.pool.mountOptionKind, 'volume_capabilities.mount.mount_flags');
   refuseElsewhere(context.topology, command.accessibility);
   const { defaults } = shelf.pool;
   const claim = parseClaim(command.parameters, 'parameters');

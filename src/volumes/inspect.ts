@@ -30,7 +30,8 @@ export const getVolume = async (
  * Ready volumes by pool and name. A token is the id of the last volume of a page, so that a page is right even when
  * that volume has gone meanwhile. Throws aborted for a token that is not one.
  */
-export const listVolumes = (context: Context, maxEntries: number, token: string): VolumePage => {
+export const listVolumes = async (context: Context, maxEntries: number, token: string): Promise<VolumePage> => {
+  await Promise.all([...context.shelves.values()].map(refresh));
   const all = [...context.shelves.values()].sort((a, b) => (a.pool.name < b.pool.name ? -1 : 1));
   const views = all.flatMap((shelf) => readyAfter(shelf, token).map((record) => viewVolume(shelf, record)));
   const volumes = maxEntries > 0 ? views.slice(0, maxEntries) : views;
@@ -46,16 +47,23 @@ export const getCapacity = async (
   const { topology } = context;
   if (topology !== undefined && segments !== undefined && segments[topology.key] !== topology.node) return 0;
   const { pool } = parseParameters(parameters, 'parameters');
-  const shelves = pool === undefined ? [...context.shelves.keys()] : [pool];
-  const left = await Promise.all(shelves.map((name) => bytesLeft(pickShelf(context, name, 'parameters.pool'))));
-  // A volume lies in one pool: the largest is what a claim can count on.
-  return Math.max(0, ...left);
+  if (pool !== undefined) return bytesLeft(pickShelf(context, pool, 'parameters.pool'));
+  const left = await Promise.allSettled([...context.shelves.values()].map(bytesLeft));
+  // A volume lies in one pool: the largest is what a claim can count on; a pool that is dead counts for nothing.
+  return Math.max(0, ...left.map((result) => (result.status === 'fulfilled' ? result.value : 0)));
 };
 
-const bytesLeft = async ({ pool, ledger }: Shelf): Promise<number> =>
-  pool.budgetBytes === undefined
-    ? (await pool.root.space()).availableBytes
-    : Math.max(0, pool.budgetBytes - ledger.allocatedBytes());
+const bytesLeft = async (shelf: Shelf): Promise<number> => {
+  const { pool, ledger } = shelf;
+  if (pool.budgetBytes === undefined) return (await pool.root.space()).availableBytes;
+  await refresh(shelf);
+  return Math.max(0, pool.budgetBytes - ledger.allocatedBytes());
+};
+
+/** Where others write too, memory is behind; while the storage does not answer, it is all there is. */
+const refresh = async ({ pool, ledger }: Shelf): Promise<void> => {
+  if (pool.reach === 'everywhere' && ledger.isLoaded()) await ledger.refresh().catch(() => {});
+};
 
 const readyAfter = ({ pool, ledger }: Shelf, token: string): readonly VolumeRecord[] => {
   const after = token === '' ? undefined : parseToken(token);

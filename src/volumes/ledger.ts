@@ -10,6 +10,8 @@ import type { RecordListing, Records } from '../host/records.ts';
 export interface Ledger {
   /** Reads every record. What cannot be read is told, and keeps its name taken. */
   readonly load: () => Promise<RecordListing>;
+  /** Takes in what other writers have made or removed since, at the cost of one look at the names. */
+  readonly refresh: () => Promise<void>;
   readonly isLoaded: () => boolean;
   readonly read: (name: string) => Promise<VolumeRecord | undefined>;
   /** False when another writer was first. Throws no-space past the budget, failed-precondition for a taken directory. */
@@ -68,6 +70,13 @@ export const createLedger = (records: Records, budgetBytes: number | undefined):
     }
   };
 
+  const readOne = async (name: string): Promise<VolumeRecord | undefined> => {
+    const record = await records.read(name);
+    if (record === undefined) drop(name);
+    else if (differs(record, known.get(name))) put(record);
+    return record;
+  };
+
   /** Memory first, so that calls beside this one see it; back again when the disk refuses. */
   const write = async (record: VolumeRecord, store: () => Promise<boolean>): Promise<boolean> => {
     const before = known.get(record.name);
@@ -90,13 +99,13 @@ export const createLedger = (records: Records, budgetBytes: number | undefined):
       loaded = true;
       return listing;
     },
-    isLoaded: () => loaded,
-    read: async (name) => {
-      const record = await records.read(name);
-      if (record === undefined) drop(name);
-      else if (differs(record, known.get(name))) put(record);
-      return record;
+    refresh: async () => {
+      const names = new Set(await records.names());
+      for (const name of known.keys()) if (!names.has(name)) drop(name);
+      for (const name of names) if (!known.has(name)) await readOne(name).catch(() => undefined);
     },
+    isLoaded: () => loaded,
+    read: readOne,
     create: (record) => {
       admit(record.capacityBytes);
       refuseOverlap(record);

@@ -1,7 +1,7 @@
 import type { Log } from '../log.ts';
 import type { Facts } from '../pools/facts.ts';
 import type { Context, Shelf } from './context.ts';
-import { sweepShelf } from './sweep.ts';
+import { minimumAgeMs, sweepShelf } from './sweep.ts';
 
 /** What is known of a pool since it was opened. */
 export interface Opened {
@@ -53,7 +53,7 @@ const openShelf = async (context: Context, shelf: Shelf, log: Log, signal: Abort
   await pool.root.prepare();
   const facts = await pool.findOut();
   // Not again once the pool is in use: what looks left over then belongs to a call that is running.
-  if (!ledger.isLoaded()) await pool.root.clean();
+  if (!ledger.isLoaded()) await pool.root.clean(minimumAgeMs(pool));
   const { records, unreadable } = await ledger.load();
   for (const { name, reason } of unreadable)
     log.error({ pool: pool.name, record: name, reason }, 'record cannot be read');

@@ -1,12 +1,16 @@
+import type { Location } from '../domain/attributes.ts';
 import { isReaderOnly, type VolumeCapability } from '../domain/capability.ts';
 import { DriverError, quote } from '../domain/errors.ts';
+import { sortMountOptions } from '../domain/mount-options.ts';
 import { makeMountPoint, removeMountPoint } from '../host/mount-point.ts';
 import { type MountEntry, type MountTable, sameDirectory } from '../host/mountinfo.ts';
-import { type Call, lockKey } from './context.ts';
+import { type Call, lockKey, pickPool } from './context.ts';
 import type { NodeContext } from './node-context.ts';
+import { keepAlive } from './stage.ts';
 
 export interface PublishCommand {
   readonly volumeId: string;
+  readonly location: Location;
   readonly stagingPath: string;
   readonly targetPath: string;
   readonly capability: VolumeCapability;
@@ -15,7 +19,9 @@ export interface PublishCommand {
 
 /** Binds the staged volume at a pod's target. The mount table alone says what is there: a restart forgets nothing. */
 export const publishVolume = (context: NodeContext, command: PublishCommand, call: Call): Promise<void> => {
-  const { stagingPath, targetPath } = command;
+  const { stagingPath, targetPath, location, capability } = command;
+  const pool = pickPool(context, location.pool, 'volume_context.pool');
+  const asked = sortMountOptions(capability.mountOptions, pool.mountOptionKind, 'volume_capability.mount.mount_flags');
   return context.locks.run([lockKey(command.volumeId), targetPath], call.signal, async () => {
     const table = await context.readMounts();
     const staged = table.at(stagingPath);
@@ -25,7 +31,7 @@ export const publishVolume = (context: NodeContext, command: PublishCommand, cal
         `staging_target_path: the volume is not staged at ${quote(stagingPath)}`,
       );
     }
-    const options = mountOptions(staged, command);
+    const options = bindOptions(staged, command, asked.bind);
     const there = table.at(targetPath);
     if (there !== undefined) {
       if (sameDirectory(there, staged) && hasOptions(there, options)) return;
@@ -34,7 +40,8 @@ export const publishVolume = (context: NodeContext, command: PublishCommand, cal
         `target_path: something else is mounted at ${quote(targetPath)}, or in another way`,
       );
     }
-    if (command.capability.mode === 'SINGLE_NODE_SINGLE_WRITER') refuseSecondTarget(table, staged, command);
+    if (capability.mode === 'SINGLE_NODE_SINGLE_WRITER') refuseSecondTarget(table, staged, command);
+    await keepAlive(context, pool, command, asked.fileSystem);
     await makeMountPoint(targetPath);
     context.step('target made');
     await context.mounter.bind(stagingPath, targetPath, options);
@@ -71,10 +78,10 @@ const refuseSecondTarget = (
 };
 
 /** Restrictions add up: what the staged mount has is kept, for a bind mount with options of its own would drop it. */
-const mountOptions = (staged: MountEntry, { capability, readOnly }: PublishCommand): readonly string[] => {
-  const asked = [...capability.flags, ...(readOnly || isReaderOnly(capability.mode) ? ['ro'] : [])];
-  const kept = RESTRICTIONS.filter((option) => asked.includes(option) || staged.options.includes(option));
-  return [...kept, ...asked.filter((option) => ACCESS_TIMES.includes(option))];
+const bindOptions = (staged: MountEntry, command: PublishCommand, asked: readonly string[]): readonly string[] => {
+  const wanted = command.readOnly || isReaderOnly(command.capability.mode) ? [...asked, 'ro'] : asked;
+  const kept = RESTRICTIONS.filter((option) => wanted.includes(option) || staged.options.includes(option));
+  return [...kept, ...wanted.filter((option) => ACCESS_TIMES.includes(option))];
 };
 
 const hasOptions = ({ options }: MountEntry, wanted: readonly string[]): boolean =>

@@ -1,35 +1,70 @@
 import type { Location } from '../domain/attributes.ts';
 import { DriverError, quote } from '../domain/errors.ts';
+import { sortMountOptions } from '../domain/mount-options.ts';
 import { makeMountPoint } from '../host/mount-point.ts';
-import { type Call, lockKey, pickShelf } from './context.ts';
+import type { MountEntry } from '../host/mountinfo.ts';
+import type { Pool } from '../pools/pool.ts';
+import { type Call, lockKey, pickPool } from './context.ts';
 import type { NodeContext } from './node-context.ts';
 
 export interface StageCommand {
   readonly volumeId: string;
   readonly location: Location;
   readonly stagingPath: string;
+  readonly mountOptions: readonly string[];
 }
 
 /** Puts the volume directory at its staging path. There already: fine. Something else there: already-exists. */
 export const stageVolume = (context: NodeContext, command: StageCommand, call: Call): Promise<void> => {
   const { stagingPath, location } = command;
-  const { pool } = pickShelf(context, location.pool, 'volume_context.pool');
+  const pool = pickPool(context, location.pool, 'volume_context.pool');
+  const options = sortMountOptions(command.mountOptions, pool.mountOptionKind, 'volume_capability.mount.mount_flags');
   return context.locks.run([lockKey(command.volumeId), stagingPath], call.signal, async () => {
     const table = await context.readMounts();
     const there = table.at(stagingPath);
-    if (there !== undefined) {
-      if (pool.isShownBy(there, location.directory, table)) return;
-      throw new DriverError(
-        'already-exists',
-        `staging_target_path: something else is mounted at ${quote(stagingPath)}`,
-      );
+    if (there !== undefined && pool.isShownBy(there, location.directory, table)) {
+      return keepAlive(context, pool, command, options.fileSystem);
     }
+    if (there !== undefined) await makeWay(context, pool, there);
     await makeMountPoint(stagingPath);
     context.step('staging path made');
-    await pool.attach(location.directory, stagingPath);
+    await pool.attach(location.directory, stagingPath, options.fileSystem);
   });
 };
 
 /** Takes the volume from its staging path. The directory itself is the caller's, who made it. */
 export const unstageVolume = (context: NodeContext, volumeId: string, stagingPath: string, call: Call): Promise<void> =>
   context.locks.run([lockKey(volumeId), stagingPath], call.signal, () => context.mounter.unmount(stagingPath));
+
+/** A staged volume whose server has come back as another (ESTALE) is mounted anew. Throws where the server is silent. */
+export const keepAlive = async (
+  context: NodeContext,
+  pool: Pool,
+  { location, stagingPath }: Pick<StageCommand, 'location' | 'stagingPath'>,
+  options: readonly string[],
+): Promise<void> => {
+  if (pool.reach === 'node') return;
+  try {
+    await pool.measure(stagingPath);
+  } catch (thrown) {
+    if (DriverError.from(thrown).kind !== 'unavailable' || pool.problem() === undefined) throw thrown;
+    await context.mounter.unmount(stagingPath);
+    await pool.attach(location.directory, stagingPath, options);
+  }
+};
+
+/** A pool that points at another server now: what nobody uses any more gives way, what a pod uses does not. */
+const makeWay = async (context: NodeContext, pool: Pool, there: MountEntry): Promise<void> => {
+  const { mountPoint } = there;
+  if (pool.mountOptionKind !== 'nfs' || !there.fileSystem.startsWith('nfs')) {
+    throw new DriverError('already-exists', `staging_target_path: something else is mounted at ${quote(mountPoint)}`);
+  }
+  const uses = (await context.readMounts()).mountsOf(there);
+  if (uses.length > 1) {
+    throw new DriverError(
+      'failed-precondition',
+      `pods on this node still use the volume at ${there.source}: end them first`,
+    );
+  }
+  await context.mounter.unmount(mountPoint);
+};

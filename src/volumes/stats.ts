@@ -1,25 +1,59 @@
 import { DriverError, quote } from '../domain/errors.ts';
-import { type Space, spaceOf } from '../host/root.ts';
+import type { Space } from '../domain/space.ts';
+import type { MountEntry, MountTable } from '../host/mountinfo.ts';
+import { spaceOf } from '../host/root.ts';
 import type { Condition } from './inspect.ts';
 import { isGone, type NodeContext } from './node-context.ts';
 
 export interface VolumeStats {
-  readonly space: Space;
+  /** Undefined where the storage does not answer and never has. */
+  readonly space: Space | undefined;
   readonly condition: Condition;
 }
 
-/** Bytes and inodes of the volume that is mounted at a path. Throws not-found where nothing is. */
-export const getVolumeStats = async (
-  context: NodeContext,
-  volumeId: string,
-  volumePath: string,
-): Promise<VolumeStats> => {
-  const entry = (await context.readMounts()).at(volumePath);
-  if (entry === undefined) {
-    throw new DriverError('not-found', `volume ${quote(volumeId)} is not mounted at ${quote(volumePath)}`);
-  }
-  const condition = isGone(entry)
+export type GetVolumeStats = (volumeId: string, volumePath: string) => Promise<VolumeStats>;
+
+/**
+ * Bytes and inodes of the volume that is mounted at a path. While its server does not answer: the last ones known,
+ * and an abnormal condition. Throws not-found where nothing is mounted.
+ */
+export const createGetVolumeStats = (context: NodeContext): GetVolumeStats => {
+  const known = new Map<string, Space>();
+  const forgetUnmounted = (table: MountTable): void => {
+    for (const path of known.keys()) if (table.at(path) === undefined) known.delete(path);
+  };
+  return async (volumeId, volumePath) => {
+    const table = await context.readMounts();
+    forgetUnmounted(table);
+    const entry = table.at(volumePath);
+    if (entry === undefined) {
+      throw new DriverError('not-found', `volume ${quote(volumeId)} is not mounted at ${quote(volumePath)}`);
+    }
+    try {
+      const space = await measure(context, entry, volumePath);
+      known.set(volumePath, space);
+      return { space, condition: conditionOf(entry) };
+    } catch (thrown) {
+      return { space: known.get(volumePath), condition: { abnormal: true, message: silence(thrown) } };
+    }
+  };
+};
+
+/** What a server that does not answer is described with; anything else is thrown on. */
+const silence = (thrown: unknown): string => {
+  const { kind, message } = DriverError.from(thrown);
+  if (kind !== 'unavailable' && kind !== 'deadline-exceeded') throw thrown;
+  return message;
+};
+
+/** By the pool the mount is of; any other mount on a node whose volumes are local is local too. */
+const measure = ({ shelves }: NodeContext, entry: MountEntry, path: string): Promise<Space> => {
+  const pools = [...shelves.values()].map(({ pool }) => pool);
+  const owner = pools.find((pool) => pool.owns(entry)) ?? pools[0];
+  return owner === undefined ? spaceOf(path) : owner.measure(path);
+};
+
+const conditionOf = (entry: MountEntry): Condition =>
+  isGone(entry)
     ? { abnormal: true, message: 'the directory has been deleted while it was mounted' }
     : { abnormal: false, message: 'the volume is mounted' };
-  return { space: await spaceOf(volumePath), condition };
-};

@@ -171,7 +171,7 @@ describe.runIf(isRoot)('what is on disk', () => {
     await writeFile(join(home, 'config.yaml'), 'pools: {main: {colour: red}}');
     expect(await csiSubdir('check')).toMatchObject({
       status: 1,
-      stdout: expect.stringContaining('pools.main.hostPath'),
+      stdout: expect.stringContaining('pools.main: expected either hostPath or nfs'),
     });
     expect(await csiSubdir('volumes', 'shred')).toMatchObject({ status: 2, stderr: expect.stringContaining('usage') });
   });

@@ -33,7 +33,7 @@ export interface DriverOptions {
   readonly entry?: string;
 }
 
-export const BUNDLE = resolve(import.meta.dirname, '../../dist/csi-subdir.cjs');
+export const BUNDLE = process.env.BUNDLE ?? resolve(import.meta.dirname, '../../dist/csi-subdir.cjs');
 export const isRoot = process.getuid?.() === 0;
 
 export const makeHome = (): Promise<string> => mkdtemp(join(tmpdir(), 'csi-subdir-test-'));
