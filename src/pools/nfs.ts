@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { type DriverError, errnoOf } from '../domain/errors.ts';
 import type { Directory } from '../domain/paths.ts';
 import { measureByChild } from '../host/measure.ts';
-import { makeMountPoint } from '../host/mount-point.ts';
+import { makeOwnMountPoint } from '../host/mount-point.ts';
 import type { Mounter } from '../host/mounter.ts';
 import type { MountEntry, ReadMounts } from '../host/mountinfo.ts';
 import { createRoot, type RootTools } from '../host/root.ts';
@@ -44,7 +44,7 @@ export const createNfsPool = (settings: NfsPool, tools: NfsTools): Pool => {
     const there = (await readMounts()).at(mountPath);
     if (there?.source === sourceOf(settings)) return;
     if (there !== undefined) await mounter.unmount(mountPath);
-    await makeMountPoint(mountPath);
+    await makeOwnMountPoint(mountPath);
     await mounter.mountNfs(sourceOf(settings), mountPath, settings.controllerMountOptions, REACH_DEADLINE_MS);
   };
   let mounting: Promise<void> | undefined;
