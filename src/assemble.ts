@@ -43,6 +43,7 @@ export const assemble = ({ options, pools }: Config, log: Log, children: ExecObs
     mounter,
     step,
     locks: createLocks(),
+    mountOptionKind: Object.values(pools).some(({ nfs }) => nfs !== undefined) ? 'nfs' : 'bind',
     purger: createPurger(roots, log),
     topology: shared ? undefined : { key: `topology.${options.driverName}/node`, node: options.nodeId },
   };

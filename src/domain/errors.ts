@@ -48,7 +48,11 @@ export const invalid = (field: string, expected: string, got?: string): DriverEr
 /** Text from outside, made safe for a message: control characters escaped, cut at 80 characters. */
 export const quote = (text: string): string => {
   const shown = text.length > 80 ? `${text.slice(0, 80)}…` : text;
-  return JSON.stringify(shown);
+  // JSON leaves DEL, the C1 controls and what turns the direction of text as they are.
+  return JSON.stringify(shown).replace(
+    /[\x7f-\x9f\u2028-\u202e\u2066-\u2069]/g,
+    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  );
 };
 
 const systemErrors: Readonly<Record<string, { readonly kind: ErrorKind; readonly message: string }>> = {
@@ -57,6 +61,10 @@ const systemErrors: Readonly<Record<string, { readonly kind: ErrorKind; readonly
   EROFS: { kind: 'failed-precondition', message: 'the file system is read-only' },
   EACCES: { kind: 'failed-precondition', message: 'permission denied by the file system' },
   EPERM: { kind: 'failed-precondition', message: 'operation not permitted by the file system' },
+  ELOOP: { kind: 'failed-precondition', message: 'something on the way is a link' },
+  ENOTDIR: { kind: 'failed-precondition', message: 'something on the way is not a directory' },
+  ENAMETOOLONG: { kind: 'invalid-argument', message: 'a path is too long for the file system' },
+  EBUSY: { kind: 'aborted', message: 'something is mounted there' },
   ESTALE: { kind: 'unavailable', message: 'the file handle is stale' },
   EIO: { kind: 'unavailable', message: 'the file system reports an input/output error' },
   ENOTCONN: { kind: 'unavailable', message: 'the file system is not connected' },

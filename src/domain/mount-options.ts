@@ -65,6 +65,6 @@ const refused = (option: string, kind: MountOptionKind, field: string): Error =>
   return invalid(
     field,
     kind === 'bind' ? list : `${list}, or one of nfs(5) that is allowed`,
-    option.split('=')[0] ?? '',
+    /^[\w.-]*/.exec(option)?.[0] ?? '',
   );
 };

@@ -101,7 +101,7 @@ const refuseUnknown = (keys: readonly string[], known: readonly string[], field:
 };
 
 const parseId = (text: string, field: string): number => {
-  const id = /^\d{1,10}$/.test(text) ? Number(text) : Number.NaN;
+  const id = /^(?:0|[1-9]\d{0,9})$/.test(text) ? Number(text) : Number.NaN;
   if (!(id <= MAX_ID)) throw invalid(field, `a number from 0 to ${MAX_ID}`, text);
   return id;
 };

@@ -7,6 +7,8 @@ export const OWN_FOLDER = '.csi-subdir';
 const MAX_COMPONENT_BYTES = 255;
 /** Well below PATH_MAX (4096), so that root + directory always fits. */
 const MAX_DIRECTORY_BYTES = 2048;
+/** Each is a step to walk, at every call. */
+const MAX_COMPONENTS = 32;
 
 declare const directoryBrand: unique symbol;
 
@@ -51,7 +53,7 @@ export const parseKubeletPath = (path: string, kubeletDir: string, field: string
 /** True for `/a/b`: absolute, no empty, `.` or `..` component, no trailing slash, no control character. */
 export const isNormalAbsolute = (path: string): boolean =>
   path.startsWith('/') &&
-  path.length <= 4095 &&
+  Buffer.byteLength(path) <= 4095 &&
   path
     .slice(1)
     .split('/')
@@ -62,6 +64,7 @@ const directoryProblem = (text: string): string | undefined => {
   if (text.startsWith('/')) return 'not absolute';
   if (Buffer.byteLength(text) > MAX_DIRECTORY_BYTES) return `at most ${MAX_DIRECTORY_BYTES} bytes`;
   const components = text.split('/');
+  if (components.length > MAX_COMPONENTS) return `at most ${MAX_COMPONENTS} components`;
   if (components[0] === OWN_FOLDER) return `not in ${OWN_FOLDER}, which is the driver's own`;
   for (const component of components) {
     const problem = componentProblem(component);

@@ -1,7 +1,7 @@
 import { constants } from 'node:fs';
 import { type FileHandle, lstat, mkdir, open, rmdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { DriverError, errnoOf } from '../domain/errors.ts';
+import { DriverError, errnoOf, quote } from '../domain/errors.ts';
 import { componentsOf, type Directory } from '../domain/paths.ts';
 import type { Ownership } from '../domain/volume.ts';
 import type { Step } from './step.ts';
@@ -11,18 +11,17 @@ import type { Step } from './step.ts';
  * /proc/self/fd: the openat(2) that Node does not have. Whoever swaps a directory for a link meanwhile gets an error,
  * not our hand on what the link points at.
  */
-export const openDirectory = async (path: string): Promise<FileHandle> => {
-  try {
-    return await open(path, constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW);
-  } catch (thrown) {
-    const code = errnoOf(thrown);
-    if (code === 'ENOTDIR' || code === 'ELOOP') {
-      throw new DriverError('failed-precondition', 'something on the way is a link or a file: expected a directory', {
-        cause: thrown,
-      });
-    }
-    throw thrown;
-  }
+export const openDirectory = (path: string): Promise<FileHandle> => open(path, OPEN_DIRECTORY).catch(refuseLink);
+
+export const OPEN_DIRECTORY = constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW;
+
+/** What opening a link or a file with these flags fails with, in words. */
+export const refuseLink = (thrown: unknown): never => {
+  const code = errnoOf(thrown);
+  if (code !== 'ENOTDIR' && code !== 'ELOOP') throw thrown;
+  throw new DriverError('failed-precondition', 'something on the way is a link or a file: expected a directory', {
+    cause: thrown,
+  });
 };
 
 /** Opens a volume directory below `root`. Throws not-found, or failed-precondition for a link. */
@@ -54,26 +53,45 @@ export const makeBelow = async (
   ownership: Ownership,
   step: Step,
 ): Promise<'made' | 'existed'> => {
-  const parents = componentsOf(directory).slice(0, -1);
-  for (const depth of parents.keys()) await ensureParent(root, parents.slice(0, depth + 1));
-  return withParent(root, directory, async (parent, leaf) => {
-    const path = join(pathOf(parent), leaf);
-    try {
-      await mkdir(path, 0o700);
-    } catch (thrown) {
-      if (errnoOf(thrown) !== 'EEXIST') throw thrown;
-      await using(await openDirectory(path), async () => {});
-      return 'existed';
-    }
-    step('directory made');
-    await using(await openDirectory(path), (made) => own(made, ownership)).catch(async (thrown: unknown) => {
-      await rmdir(path);
-      throw thrown;
-    });
-    step('directory owned');
-    await parent.sync();
-    return 'made';
-  });
+  try {
+    const parents = componentsOf(directory).slice(0, -1);
+    for (const depth of parents.keys()) await ensureParent(root, parents.slice(0, depth + 1));
+    return await withParent(root, directory, (parent, leaf) => makeIn(parent, leaf, ownership, step));
+  } catch (thrown) {
+    if (errnoOf(thrown) !== 'ENOENT') throw named(directory, thrown);
+    throw new DriverError('aborted', `directory ${quote(directory)} was moved while it was made`, { cause: thrown });
+  }
+};
+
+const makeIn = async (parent: FileHandle, leaf: string, ownership: Ownership, step: Step) => {
+  const path = join(pathOf(parent), leaf);
+  const made = await makeNew(path, 0o700);
+  if (!made) {
+    await using(await openDirectory(path), async () => {});
+    return 'existed';
+  }
+  step('directory made');
+  try {
+    await using(await openDirectory(path), (directory) => own(directory, ownership));
+  } catch (thrown) {
+    // What is there may be something else by now; then it stays.
+    await rmdir(path).catch(() => {});
+    throw thrown;
+  }
+  step('directory owned');
+  await parent.sync();
+  return 'made';
+};
+
+/** False when there is something already, whatever it is. */
+const makeNew = async (path: string, mode: number): Promise<boolean> => {
+  try {
+    await mkdir(path, mode);
+    return true;
+  } catch (thrown) {
+    if (errnoOf(thrown) === 'EEXIST') return false;
+    throw thrown;
+  }
 };
 
 /** Owner first: chown(2) clears the set-id bits that the mode may have. */
@@ -91,9 +109,6 @@ export const kindOf = async (path: string): Promise<'missing' | 'directory' | 'o
     throw thrown;
   }
 };
-
-export const syncDirectory = async (path: string): Promise<void> =>
-  using(await openDirectory(path), (directory) => directory.sync());
 
 /** The path of an open directory: stays the same one however its names change. */
 export const pathOf = (directory: FileHandle): string => `/proc/self/fd/${directory.fd}`;
@@ -120,22 +135,17 @@ const walk = async (root: string, components: readonly string[]): Promise<FileHa
 
 const ensureParent = async (root: string, components: readonly string[]): Promise<void> =>
   using(await walk(root, components.slice(0, -1)), async (above) => {
-    try {
-      await mkdir(join(pathOf(above), components.at(-1) ?? ''), 0o755);
-      await above.sync();
-    } catch (thrown) {
-      if (errnoOf(thrown) !== 'EEXIST') throw thrown;
-    }
+    if (await makeNew(join(pathOf(above), components.at(-1) ?? ''), 0o755)) await above.sync();
   });
 
 const named = (directory: Directory, thrown: unknown): unknown => {
   if (errnoOf(thrown) === 'ENOENT') {
-    return new DriverError('not-found', `directory ${JSON.stringify(directory)} does not exist in the pool`, {
+    return new DriverError('not-found', `directory ${quote(directory)} does not exist in the pool`, {
       cause: thrown,
     });
   }
   if (thrown instanceof DriverError) {
-    return new DriverError(thrown.kind, `directory ${JSON.stringify(directory)}: ${thrown.message}`, { cause: thrown });
+    return new DriverError(thrown.kind, `directory ${quote(directory)}: ${thrown.message}`, { cause: thrown });
   }
   return thrown;
 };

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { DriverError, errnoOf } from '../domain/errors.ts';
 import { formatRecord, parseRecord } from '../domain/record.ts';
 import type { VolumeRecord } from '../domain/volume.ts';
-import { syncDirectory } from './directory.ts';
+import type { OwnFolder } from './own-folder.ts';
 import type { Step } from './step.ts';
 import { createWhole, replaceWhole } from './whole-file.ts';
 
@@ -27,12 +27,12 @@ const SUFFIX = '.json';
 /** Records read at a time: more only wait in the four threads of the pool. */
 const READERS = 16;
 
-export const createRecords = (folder: string, step: Step): Records => {
-  const fileOf = (name: string): string => join(folder, `${name}${SUFFIX}`);
+export const createRecords = (folder: OwnFolder, step: Step): Records => {
+  const pathOf = async (name: string): Promise<string> => join(await folder.path(), `${name}${SUFFIX}`);
 
   const read = async (name: string): Promise<VolumeRecord | undefined> => {
     try {
-      return parseRecord(await readFile(fileOf(name), 'utf8'), name);
+      return parseRecord(await readFile(await pathOf(name), 'utf8'), name);
     } catch (thrown) {
       if (errnoOf(thrown) === 'ENOENT') return undefined;
       throw thrown;
@@ -40,21 +40,21 @@ export const createRecords = (folder: string, step: Step): Records => {
   };
 
   const names = async (): Promise<readonly string[]> =>
-    (await readdir(folder))
+    (await readdir(await folder.path()))
       .filter((file) => file.endsWith(SUFFIX) && !file.startsWith('.'))
       .map((file) => file.slice(0, -SUFFIX.length))
       .sort();
 
   return {
     read,
-    create: (record) => createWhole(fileOf(record.name), formatRecord(record), step),
-    replace: (record) => replaceWhole(fileOf(record.name), formatRecord(record), step),
+    create: (record) => createWhole(folder, `${record.name}${SUFFIX}`, formatRecord(record), step),
+    replace: (record) => replaceWhole(folder, `${record.name}${SUFFIX}`, formatRecord(record), step),
     remove: async (name) => {
-      await unlink(fileOf(name)).catch((thrown: unknown) => {
+      await unlink(await pathOf(name)).catch((thrown: unknown) => {
         if (errnoOf(thrown) !== 'ENOENT') throw thrown;
       });
       step('record removed');
-      await syncDirectory(folder);
+      await folder.sync();
     },
     names,
     list: async () => collect(await names(), read),

@@ -1,20 +1,21 @@
 import { randomBytes } from 'node:crypto';
 import { link, open, readdir, rename, stat, unlink } from 'node:fs/promises';
-import { basename, dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { errnoOf } from '../domain/errors.ts';
-import { syncDirectory } from './directory.ts';
+import type { OwnFolder } from './own-folder.ts';
 import type { Step } from './step.ts';
 
 /** How the files end that are not in place yet. */
 export const TEMPORARY_SUFFIX = '.tmp';
 
-/** Puts a whole file in place, on disk when it returns. False when there is one already: of two, one wins. */
-export const createWhole = async (path: string, text: string, step: Step): Promise<boolean> => {
-  const temporary = await writeAside(path, text);
+/** Puts a whole file in a folder, on disk when it returns. False when there is one already: of two, one wins. */
+export const createWhole = async (folder: OwnFolder, name: string, text: string, step: Step): Promise<boolean> => {
+  const path = await folder.path();
+  const temporary = await writeAside(path, name, text);
   step('file written aside');
   try {
     // link(2) is the one call that both puts a whole file in place and fails when there is one.
-    await link(temporary, path);
+    await link(temporary, join(path, name));
   } catch (thrown) {
     if (errnoOf(thrown) === 'EEXIST') return false;
     throw thrown;
@@ -22,35 +23,37 @@ export const createWhole = async (path: string, text: string, step: Step): Promi
     step('file linked');
     await unlink(temporary);
   }
-  await syncDirectory(dirname(path));
+  await folder.sync();
   return true;
 };
 
 /** Puts a whole file in the place of the one there, on disk when it returns. */
-export const replaceWhole = async (path: string, text: string, step: Step): Promise<void> => {
-  const temporary = await writeAside(path, text);
+export const replaceWhole = async (folder: OwnFolder, name: string, text: string, step: Step): Promise<void> => {
+  const path = await folder.path();
+  const temporary = await writeAside(path, name, text);
   step('file written aside');
   try {
-    await rename(temporary, path);
+    await rename(temporary, join(path, name));
   } catch (thrown) {
     await unlink(temporary);
     throw thrown;
   }
   step('file renamed');
-  await syncDirectory(dirname(path));
+  await folder.sync();
 };
 
 /** Removes what writers that died have left in a folder: what is younger than `minimumAgeMs` may still be written. */
-export const removeTemporary = async (folder: string, minimumAgeMs: number): Promise<void> => {
-  const left = (await readdir(folder)).filter((file) => file.endsWith(TEMPORARY_SUFFIX));
+export const removeTemporary = async (folder: OwnFolder, minimumAgeMs: number): Promise<void> => {
+  const path = await folder.path();
+  const left = (await readdir(path)).filter((file) => file.endsWith(TEMPORARY_SUFFIX));
   for (const file of left) {
-    const { mtimeMs } = await stat(join(folder, file));
-    if (Date.now() - mtimeMs >= minimumAgeMs) await unlink(join(folder, file));
+    const { mtimeMs } = await stat(join(path, file));
+    if (Date.now() - mtimeMs >= minimumAgeMs) await unlink(join(path, file));
   }
 };
 
-const writeAside = async (path: string, text: string): Promise<string> => {
-  const temporary = join(dirname(path), `.${basename(path)}.${randomBytes(4).toString('hex')}${TEMPORARY_SUFFIX}`);
+const writeAside = async (path: string, name: string, text: string): Promise<string> => {
+  const temporary = join(path, `.${name}.${randomBytes(4).toString('hex')}${TEMPORARY_SUFFIX}`);
   const file = await open(temporary, 'wx', 0o600);
   try {
     await file.writeFile(text);

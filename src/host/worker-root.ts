@@ -1,5 +1,5 @@
-import type { Exec } from './exec.ts';
-import { purgeTrash, type Root } from './root.ts';
+import type { Root } from './root.ts';
+import { PURGE_DEADLINE_MS } from './trash.ts';
 import type { Worker } from './worker.ts';
 
 /** Milliseconds for one piece of file work, and for reading all records. */
@@ -13,7 +13,6 @@ const LIST_DEADLINE_MS = 60_000;
 export const createWorkerRoot = (
   path: string,
   worker: Worker,
-  exec: Exec,
   reach: <Value>(work: () => Promise<Value>) => Promise<Value>,
 ): Root => {
   const remote =
@@ -46,7 +45,8 @@ export const createWorkerRoot = (
     ...(Object.fromEntries(work.map((method) => [method, remote(method)])) as unknown as Root),
     path,
     volumes: volumes as unknown as Root['volumes'],
-    // A child as it is: it may take long, and needs no worker around it.
-    purge: (entries) => reach(() => purgeTrash(exec, path, entries)),
+    purge: async (entries) => {
+      await remote('purge', PURGE_DEADLINE_MS + DEADLINE_MS)(entries);
+    },
   };
 };

@@ -1,10 +1,10 @@
 import { join } from 'node:path';
 import type { Breaker } from '../host/breaker.ts';
 import type { Exec } from '../host/exec.ts';
-import { measureByChild } from '../host/measure.ts';
 import type { ReadMounts } from '../host/mountinfo.ts';
 import { sameDirectory } from '../host/mountinfo.ts';
-import { createRoot, type Root, type RootTools, spaceOf } from '../host/root.ts';
+import { createRoot, type Root, type RootTools } from '../host/root.ts';
+import { spaceByChild, spaceOf } from '../host/space.ts';
 import type { Worker } from '../host/worker.ts';
 import { createWorkerRoot } from '../host/worker-root.ts';
 import { findOut } from './facts.ts';
@@ -40,9 +40,9 @@ export const createSharedPathPool = (
 ): Pool => {
   const { exec, breaker, worker } = tools;
   return {
-    ...bindPool(settings, createWorkerRoot(path, worker, exec, breaker.run), readMounts),
+    ...bindPool(settings, createWorkerRoot(path, worker, breaker.run), readMounts),
     reach: 'everywhere',
-    measure: (volumePath) => breaker.run(() => measureByChild(exec, volumePath)),
+    measure: (volumePath) => breaker.run(() => spaceByChild(exec, volumePath)),
     problem: breaker.problem,
     close: async () => worker.stop(),
   };

@@ -1,11 +1,11 @@
 import { join } from 'node:path';
 import { type DriverError, errnoOf } from '../domain/errors.ts';
 import type { Directory } from '../domain/paths.ts';
-import { measureByChild } from '../host/measure.ts';
 import { makeOwnMountPoint } from '../host/mount-point.ts';
 import type { Mounter } from '../host/mounter.ts';
 import type { MountEntry, ReadMounts } from '../host/mountinfo.ts';
 import { createRoot, type RootTools } from '../host/root.ts';
+import { spaceByChild } from '../host/space.ts';
 import { createWorkerRoot } from '../host/worker-root.ts';
 import { findOut } from './facts.ts';
 import type { SharedTools } from './hostpath.ts';
@@ -71,8 +71,7 @@ export const createNfsPool = (settings: NfsPool, tools: NfsTools): Pool => {
       }
     });
 
-  const root =
-    localPath === undefined ? createWorkerRoot(mountPath, worker, exec, reach) : createRoot(localPath, tools);
+  const root = localPath === undefined ? createWorkerRoot(mountPath, worker, reach) : createRoot(localPath, tools);
   return {
     name: settings.name,
     budgetBytes: settings.budgetBytes,
@@ -92,7 +91,7 @@ export const createNfsPool = (settings: NfsPool, tools: NfsTools): Pool => {
       ),
     isShownBy: (entry, directory) => isNfs(entry) && entry.source === sourceOf(settings, directory),
     owns: (entry) => isNfs(entry) && entry.source.startsWith(`${bracket(settings.server)}:`),
-    measure: (path) => breaker.run(() => measureByChild(exec, path)),
+    measure: (path) => breaker.run(() => spaceByChild(exec, path)),
     problem: breaker.problem,
     close: async () => {
       worker.stop();

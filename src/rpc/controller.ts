@@ -2,19 +2,28 @@ import { MINIMUM_CAPACITY_BYTES } from '../domain/capacity.ts';
 import { invalid } from '../domain/errors.ts';
 import type { ControllerDefinition } from '../gen/csi/v1/Controller.ts';
 import type { _csi_v1_ControllerServiceCapability_RPC_Type } from '../gen/csi/v1/ControllerServiceCapability.ts';
-import { type Context, findVolume } from '../volumes/context.ts';
+import type { Context } from '../volumes/context.ts';
 import { createVolume } from '../volumes/create.ts';
 import { deleteVolume } from '../volumes/delete.ts';
 import { expandVolume } from '../volumes/expand.ts';
 import { getCapacity, getVolume, listVolumes } from '../volumes/inspect.ts';
 import { modifyVolume } from '../volumes/modify.ts';
-import { decodeCapabilities, decodeCreate, decodeMap, decodeRange, decodeString } from './decode.ts';
+import { validateVolume } from '../volumes/validate.ts';
+import {
+  decodeCapabilities,
+  decodeCapability,
+  decodeCreate,
+  decodeMap,
+  decodeRange,
+  decodeString,
+  decodeValidate,
+} from './decode.ts';
 import { encodeHealth, encodePage, encodeVolume } from './encode.ts';
 import type { Methods } from './unary.ts';
 
-export const createController = (context: Context): Methods<ControllerDefinition> => ({
+export const createController = (context: Context, kind = context.mountOptionKind): Methods<ControllerDefinition> => ({
   CreateVolume: async (request, call) => ({
-    volume: encodeVolume(await createVolume(context, decodeCreate(request), call), context.topology),
+    volume: encodeVolume(await createVolume(context, decodeCreate(request, kind), call), context.topology),
   }),
 
   DeleteVolume: async (request, call) => {
@@ -23,10 +32,8 @@ export const createController = (context: Context): Methods<ControllerDefinition
   },
 
   ValidateVolumeCapabilities: async (request) => {
-    const volumeId = decodeString(request.volume_id, 'volume_id');
-    if (request.volume_capabilities.length === 0) throw invalid('volume_capabilities', 'at least one capability');
-    await findVolume(context, volumeId);
-    decodeCapabilities(request.volume_capabilities, 'volume_capabilities');
+    const problem = await validateVolume(context, decodeValidate(request, kind));
+    if (problem !== undefined) return { message: problem };
     const { volume_context, volume_capabilities, parameters, mutable_parameters } = request;
     return { confirmed: { volume_context, volume_capabilities, parameters, mutable_parameters } };
   },
@@ -37,7 +44,7 @@ export const createController = (context: Context): Methods<ControllerDefinition
   },
 
   GetCapacity: async ({ volume_capabilities, parameters, accessible_topology }) => {
-    if (volume_capabilities.length > 0) decodeCapabilities(volume_capabilities, 'volume_capabilities');
+    if (volume_capabilities.length > 0) decodeCapabilities(volume_capabilities, 'volume_capabilities', kind);
     const bytes = await getCapacity(context, decodeMap(parameters, 'parameters'), accessible_topology?.segments);
     return {
       available_capacity: bytes,
@@ -49,6 +56,7 @@ export const createController = (context: Context): Methods<ControllerDefinition
   ControllerExpandVolume: async (request, call) => {
     const volumeId = decodeString(request.volume_id, 'volume_id');
     if (request.capacity_range === null) throw invalid('capacity_range', 'a size');
+    if (request.volume_capability !== null) decodeCapability(request.volume_capability, 'volume_capability', kind);
     const range = decodeRange(request.capacity_range, 'capacity_range');
     return { capacity_bytes: await expandVolume(context, volumeId, range, call), node_expansion_required: false };
   },

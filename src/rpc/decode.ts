@@ -1,11 +1,14 @@
-import type { AccessMode, VolumeCapability } from '../domain/capability.ts';
+import { ACCESS_MODES, type AccessMode, type VolumeCapability } from '../domain/capability.ts';
 import type { CapacityRange } from '../domain/capacity.ts';
 import { DriverError, invalid } from '../domain/errors.ts';
+import { type MountOptionKind, sortMountOptions } from '../domain/mount-options.ts';
 import type { CapacityRange__Output } from '../gen/csi/v1/CapacityRange.ts';
 import type { CreateVolumeRequest__Output } from '../gen/csi/v1/CreateVolumeRequest.ts';
 import type { TopologyRequirement__Output } from '../gen/csi/v1/TopologyRequirement.ts';
+import type { ValidateVolumeCapabilitiesRequest__Output } from '../gen/csi/v1/ValidateVolumeCapabilitiesRequest.ts';
 import type { VolumeCapability__Output } from '../gen/csi/v1/VolumeCapability.ts';
 import type { CreateCommand } from '../volumes/create.ts';
+import type { ValidateCommand } from '../volumes/validate.ts';
 
 // Requests into commands. Secrets are not decoded: no operation has a use for them, so none can leak one.
 
@@ -13,9 +16,9 @@ import type { CreateCommand } from '../volumes/create.ts';
 const MAX_STRING_BYTES = 128;
 const MAX_MAP_BYTES = 4096;
 
-export const decodeCreate = (request: CreateVolumeRequest__Output): CreateCommand => {
+export const decodeCreate = (request: CreateVolumeRequest__Output, kind: MountOptionKind): CreateCommand => {
   const name = decodeString(request.name, 'name');
-  const capabilities = decodeCapabilities(request.volume_capabilities, 'volume_capabilities');
+  const capabilities = decodeCapabilities(request.volume_capabilities, 'volume_capabilities', kind);
   if (request.volume_content_source !== null) {
     throw invalid('volume_content_source', 'none: snapshots and clones are not supported yet');
   }
@@ -28,6 +31,17 @@ export const decodeCreate = (request: CreateVolumeRequest__Output): CreateComman
     accessibility: decodeAccessibility(request.accessibility_requirements),
   };
 };
+
+export const decodeValidate = (
+  request: ValidateVolumeCapabilitiesRequest__Output,
+  kind: MountOptionKind,
+): ValidateCommand => ({
+  volumeId: decodeString(request.volume_id, 'volume_id'),
+  capabilities: decodeCapabilities(request.volume_capabilities, 'volume_capabilities', kind),
+  attributes: decodeMap(request.volume_context, 'volume_context'),
+  parameters: decodeMap(request.parameters, 'parameters'),
+  mutableParameters: decodeMap(request.mutable_parameters, 'mutable_parameters'),
+});
 
 /** A text that must be there: at most 128 bytes, no control characters. */
 export const decodeString = (text: string, field: string): string => {
@@ -64,16 +78,22 @@ export const decodeRange = (range: CapacityRange__Output | null, field: string):
 export const decodeCapabilities = (
   capabilities: readonly VolumeCapability__Output[],
   field: string,
+  kind: MountOptionKind,
 ): readonly VolumeCapability[] => {
   if (capabilities.length === 0) throw invalid(field, 'at least one capability');
-  return capabilities.map((capability, index) => decodeCapability(capability, `${field}[${index}]`));
+  return capabilities.map((capability, index) => decodeCapability(capability, `${field}[${index}]`, kind));
 };
 
-/** A directory is mounted, never given as a block device. */
-export const decodeCapability = (capability: VolumeCapability__Output | null, field: string): VolumeCapability => {
+/** A directory is mounted, never given as a block device. `kind` says what mount options any pool of ours allows. */
+export const decodeCapability = (
+  capability: VolumeCapability__Output | null,
+  field: string,
+  kind: MountOptionKind,
+): VolumeCapability => {
   if (capability === null) throw invalid(field, 'a capability');
   if (!capability.mount)
     throw invalid(`${field}.access_type`, 'mount (volumeMode: Filesystem)', capability.access_type ?? 'none');
+  sortMountOptions(capability.mount.mount_flags, kind, `${field}.mount.mount_flags`);
   return {
     mode: decodeMode(capability.access_mode?.mode ?? 'UNKNOWN', `${field}.access_mode`),
     mountOptions: capability.mount.mount_flags,
@@ -81,8 +101,9 @@ export const decodeCapability = (capability: VolumeCapability__Output | null, fi
 };
 
 const decodeMode = (mode: string, field: string): AccessMode => {
-  if (mode === 'UNKNOWN') throw invalid(field, 'an access mode');
-  return mode as AccessMode;
+  const known = ACCESS_MODES.find((one) => one === mode);
+  if (known === undefined) throw invalid(field, `one of ${ACCESS_MODES.join(', ')}`, String(mode));
+  return known;
 };
 
 const decodeBytes = (bytes: number, field: string): number => {

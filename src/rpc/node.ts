@@ -1,8 +1,9 @@
 import { join } from 'node:path';
 import { parseAttributes } from '../domain/attributes.ts';
-import { isBelow, parseKubeletPath } from '../domain/paths.ts';
+import { parseKubeletPath } from '../domain/paths.ts';
 import type { NodeDefinition } from '../gen/csi/v1/Node.ts';
 import type { _csi_v1_NodeServiceCapability_RPC_Type } from '../gen/csi/v1/NodeServiceCapability.ts';
+import { findVolume } from '../volumes/context.ts';
 import { expandVolume } from '../volumes/expand.ts';
 import type { NodeContext } from '../volumes/node-context.ts';
 import { publishVolume, unpublishVolume } from '../volumes/publish.ts';
@@ -27,16 +28,22 @@ export const createNode = (context: NodeContext, settings: NodeSettings): Method
     join(settings.realKubeletDir, parseKubeletPath(decodePath(text, field), settings.kubeletDir, field));
 
   const getVolumeStats = createGetVolumeStats(context);
+  const kind = context.mountOptionKind;
 
-  /** Any path, with the kubelet's name for its directory replaced by the real one. */
-  const realPath = (path: string): string =>
-    isBelow(settings.kubeletDir, path) ? join(settings.realKubeletDir, path.slice(settings.kubeletDir.length)) : path;
+  /** The path if the kubelet could have mounted something there. */
+  const mountPathOrNone = (text: string): string | undefined => {
+    try {
+      return decodeMountPath(text, 'volume_path');
+    } catch {
+      return undefined;
+    }
+  };
 
   return {
     NodeStageVolume: async (request, call) => {
       const volumeId = decodeString(request.volume_id, 'volume_id');
       const stagingPath = decodeMountPath(request.staging_target_path, 'staging_target_path');
-      const { mountOptions } = decodeCapability(request.volume_capability, 'volume_capability');
+      const { mountOptions } = decodeCapability(request.volume_capability, 'volume_capability', kind);
       const location = parseAttributes(decodeMap(request.volume_context, 'volume_context'), 'volume_context');
       await stageVolume(context, { volumeId, location, stagingPath, mountOptions }, call);
       return {};
@@ -51,9 +58,9 @@ export const createNode = (context: NodeContext, settings: NodeSettings): Method
     NodePublishVolume: async (request, call) => {
       const volumeId = decodeString(request.volume_id, 'volume_id');
       const targetPath = decodeMountPath(request.target_path, 'target_path');
-      const capability = decodeCapability(request.volume_capability, 'volume_capability');
+      const capability = decodeCapability(request.volume_capability, 'volume_capability', kind);
       const stagingPath = decodeMountPath(request.staging_target_path, 'staging_target_path');
-      const location = parseAttributes(decodeMap(request.volume_context, 'volume_context'), 'volume_context');
+      const location = parseAttributes(request.volume_context, 'volume_context');
       const paths = { stagingPath, targetPath };
       await publishVolume(context, { volumeId, location, ...paths, capability, readOnly: request.readonly }, call);
       return {};
@@ -67,12 +74,16 @@ export const createNode = (context: NodeContext, settings: NodeSettings): Method
 
     NodeGetVolumeStats: async (request) => {
       const volumeId = decodeString(request.volume_id, 'volume_id');
-      return encodeStats(await getVolumeStats(volumeId, realPath(decodePath(request.volume_path, 'volume_path'))));
+      const volumePath = mountPathOrNone(decodePath(request.volume_path, 'volume_path'));
+      return encodeStats(await getVolumeStats(volumeId, volumePath));
     },
 
     NodeExpandVolume: async (request, call) => {
       const volumeId = decodeString(request.volume_id, 'volume_id');
       decodePath(request.volume_path, 'volume_path');
+      await findVolume(context, volumeId);
+      decodeMountPath(request.volume_path, 'volume_path');
+      if (request.volume_capability !== null) decodeCapability(request.volume_capability, 'volume_capability', kind);
       const range = decodeRange(request.capacity_range, 'capacity_range');
       return { capacity_bytes: await expandVolume(context, volumeId, range, call) };
     },

@@ -1,5 +1,6 @@
 import { DriverError, quote } from '../domain/errors.ts';
 import { type Handle, parseHandle } from '../domain/handle.ts';
+import type { MountOptionKind } from '../domain/mount-options.ts';
 import type { VolumeRecord } from '../domain/volume.ts';
 import type { Step } from '../host/step.ts';
 import type { Pool } from '../pools/pool.ts';
@@ -25,6 +26,8 @@ export interface Context {
   readonly locks: Locks;
   readonly purger: Purger;
   readonly topology: Topology | undefined;
+  /** What mount options any of the pools allows. */
+  readonly mountOptionKind: MountOptionKind;
   readonly step: Step;
 }
 

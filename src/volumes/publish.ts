@@ -25,21 +25,9 @@ export const publishVolume = (context: NodeContext, command: PublishCommand, cal
   return context.locks.run([lockKey(command.volumeId), targetPath], call.signal, async () => {
     const table = await context.readMounts();
     const staged = table.at(stagingPath);
-    if (staged === undefined) {
-      throw new DriverError(
-        'failed-precondition',
-        `staging_target_path: the volume is not staged at ${quote(stagingPath)}`,
-      );
-    }
+    if (staged === undefined) throw notStaged(stagingPath);
     const options = bindOptions(staged, command, asked.bind);
-    const there = table.at(targetPath);
-    if (there !== undefined) {
-      if (sameDirectory(there, staged) && hasOptions(there, options)) return;
-      throw new DriverError(
-        'already-exists',
-        `target_path: something else is mounted at ${quote(targetPath)}, or in another way`,
-      );
-    }
+    if (isPublished(table, staged, targetPath, options)) return;
     if (capability.mode === 'SINGLE_NODE_SINGLE_WRITER') refuseSecondTarget(table, staged, command);
     await keepAlive(context, pool, command, asked.fileSystem);
     await makeMountPoint(targetPath);
@@ -60,6 +48,25 @@ export const unpublishVolume = (
     context.step('target unmounted');
     await removeMountPoint(targetPath);
   });
+
+const notStaged = (stagingPath: string): DriverError =>
+  new DriverError('failed-precondition', `staging_target_path: the volume is not staged at ${quote(stagingPath)}`);
+
+/** True when it is there as it is asked for. Throws already-exists for something else. */
+const isPublished = (
+  table: MountTable,
+  staged: MountEntry,
+  targetPath: string,
+  options: readonly string[],
+): boolean => {
+  const there = table.at(targetPath);
+  if (there === undefined) return false;
+  if (sameDirectory(there, staged) && hasOptions(there, options)) return true;
+  throw new DriverError(
+    'already-exists',
+    `target_path: something else is mounted at ${quote(targetPath)}, or in another way`,
+  );
+};
 
 /** ReadWriteOncePod: the volume may be seen at its staging path and at one target. */
 const refuseSecondTarget = (

@@ -1,7 +1,7 @@
 import { DriverError, quote } from '../domain/errors.ts';
 import type { Space } from '../domain/space.ts';
 import type { MountEntry, MountTable } from '../host/mountinfo.ts';
-import { spaceOf } from '../host/root.ts';
+import { spaceOf } from '../host/space.ts';
 import type { Condition } from './inspect.ts';
 import { isGone, type NodeContext } from './node-context.ts';
 
@@ -11,7 +11,7 @@ export interface VolumeStats {
   readonly condition: Condition;
 }
 
-export type GetVolumeStats = (volumeId: string, volumePath: string) => Promise<VolumeStats>;
+export type GetVolumeStats = (volumeId: string, volumePath: string | undefined) => Promise<VolumeStats>;
 
 /**
  * Bytes and inodes of the volume that is mounted at a path. While its server does not answer: the last ones known,
@@ -25,9 +25,9 @@ export const createGetVolumeStats = (context: NodeContext): GetVolumeStats => {
   return async (volumeId, volumePath) => {
     const table = await context.readMounts();
     forgetUnmounted(table);
-    const entry = table.at(volumePath);
-    if (entry === undefined) {
-      throw new DriverError('not-found', `volume ${quote(volumeId)} is not mounted at ${quote(volumePath)}`);
+    const entry = volumePath === undefined ? undefined : table.at(volumePath);
+    if (entry === undefined || volumePath === undefined) {
+      throw new DriverError('not-found', `volume_path: volume ${quote(volumeId)} is not mounted there`);
     }
     try {
       const space = await measure(context, entry, volumePath);

@@ -75,7 +75,7 @@ const stories: Readonly<Record<string, Story>> = {
     act: (driver) =>
       driver.node.NodeExpandVolume({
         volume_id: VOLUME.volume_id,
-        volume_path: '/x',
+        volume_path: join(driver.kubeletDir, 'x'),
         capacity_range: { required_bytes: 2 * GIB },
       }),
     inspect: async (driver) => {

@@ -1,0 +1,38 @@
+import { parseAttributes } from '../domain/attributes.ts';
+import type { VolumeCapability } from '../domain/capability.ts';
+import { sortMountOptions } from '../domain/mount-options.ts';
+import { parseMutableParameters, parseParameters } from '../domain/parameters.ts';
+import type { VolumeRecord } from '../domain/volume.ts';
+import { type Context, findVolume, type Shelf } from './context.ts';
+
+export interface ValidateCommand {
+  readonly volumeId: string;
+  readonly capabilities: readonly VolumeCapability[];
+  readonly attributes: Readonly<Record<string, string>>;
+  readonly parameters: Readonly<Record<string, string>>;
+  readonly mutableParameters: Readonly<Record<string, string>>;
+}
+
+/**
+ * Undefined when the volume is what the caller takes it for; else what is not. Throws not-found, and invalid-argument
+ * for what no volume could have.
+ */
+export const validateVolume = async (context: Context, command: ValidateCommand): Promise<string | undefined> => {
+  const volume = await findVolume(context, command.volumeId);
+  const options = command.capabilities.flatMap(({ mountOptions }) => mountOptions);
+  sortMountOptions(options, volume.pool.mountOptionKind, 'volume_capabilities.mount.mount_flags');
+  const { pool } = parseParameters(command.parameters, 'parameters');
+  parseMutableParameters(command.mutableParameters, 'mutable_parameters');
+  if (pool !== undefined && pool !== volume.pool.name)
+    return `parameters.pool: the volume is in pool ${volume.pool.name}`;
+  return isLocatedAt(volume, command.attributes) ? undefined : 'volume_context: it is not that of this volume';
+};
+
+const isLocatedAt = (
+  { pool, record }: Shelf & { readonly record: VolumeRecord },
+  attributes: ValidateCommand['attributes'],
+): boolean => {
+  if (Object.keys(attributes).length === 0) return true;
+  const location = parseAttributes(attributes, 'volume_context');
+  return location.directory === record.directory && (location.pool ?? pool.name) === pool.name;
+};
