@@ -2,7 +2,7 @@ import { realpath } from 'node:fs/promises';
 import { join } from 'node:path';
 import { assemble } from './assemble.ts';
 import type { Config, Options } from './config.ts';
-import { releaseMemory } from './host/memory.ts';
+import { createMemoryKeeper, releaseMemory } from './host/memory.ts';
 import { claimSocket } from './host/socket.ts';
 import type { Step } from './host/step.ts';
 import { serveHttp } from './http.ts';
@@ -35,6 +35,7 @@ export const startDriver = async (config: Config, log: Log, step: Step): Promise
   const opener = createOpener(context, log, stopping.signal);
   const registration = createRegistration(options.driverName, options.registrationEndpoint || options.socket, log);
 
+  const memory = createMemoryKeeper();
   const notReady = () => [
     ...(context.topology === undefined ? [] : opener.problems()),
     ...registrationProblems(registration),
@@ -47,7 +48,10 @@ export const startDriver = async (config: Config, log: Log, step: Step): Promise
   const unary = createUnary({
     log,
     boundMs: (path) => (path.endsWith('/NodeStageVolume') ? options.stageTimeoutMs : options.callTimeoutMs),
-    observe: metrics.observeCall,
+    observe: (method, code, seconds) => {
+      memory.used();
+      metrics.observeCall(method, code, seconds);
+    },
     stopping: stopping.signal,
   });
   const csi = await serveSocket(await claimSocket(options.socket), await csiServices(options, context, opener), unary);

@@ -1,6 +1,6 @@
 import { DriverError } from '../domain/errors.ts';
 import { CommandError, type Exec } from './exec.ts';
-import type { ReadMounts } from './mountinfo.ts';
+import type { MountEntry, ReadMounts } from './mountinfo.ts';
 
 /** Changes the mount table. Every call is a child with a deadline; what holds afterwards is read from mountinfo. */
 export interface Mounter {
@@ -14,10 +14,10 @@ export interface Mounter {
   readonly unmount: (target: string) => Promise<void>;
 }
 
-/** From polite to certain. A lazy unmount detaches the path even while processes still use it. */
-const LADDER: readonly (readonly string[])[] = [[], ['--force'], ['--lazy']];
-/** By the path as it is, and without helpers: both would ask a server that may be dead. */
-const UMOUNT = ['--no-canonicalize', '--internal-only'];
+/** Without helpers, and by the path as it is: both would ask a server that may be dead. */
+const UNASKED = ['--internal-only', '--no-canonicalize'];
+/** umount(8) may look at a path on one of these. That spares it the whole mount table, which costs with every mount. */
+const LOCAL_FILE_SYSTEMS: ReadonlySet<string> = new Set(['ext4', 'xfs', 'btrfs', 'tmpfs', 'overlay', 'zfs', 'f2fs']);
 /** Three steps of the ladder fit into the bound of a call. */
 const UMOUNT_DEADLINE_MS = 4_000;
 /** Mounts that may lie on top of each other at one path before we call it hopeless. */
@@ -40,22 +40,23 @@ export const createMounter = (exec: Exec, readMounts: ReadMounts): Mounter => ({
     });
   },
   detach: async (target) => {
-    await exec({ binary: '/bin/umount', args: [...UMOUNT, '--lazy', '--', target], deadlineMs: UMOUNT_DEADLINE_MS });
+    await exec({ binary: '/bin/umount', args: [...UNASKED, '--lazy', '--', target], deadlineMs: UMOUNT_DEADLINE_MS });
   },
   unmount: async (target) => {
     for (let left = MAX_STACKED; left > 0; left -= 1) {
-      if ((await readMounts()).at(target) === undefined) return;
-      await unmountTop(exec, readMounts, target);
+      const top = (await readMounts()).at(target);
+      if (top === undefined) return;
+      await unmountTop(exec, readMounts, top);
     }
     throw new DriverError('internal', `${target} has more than ${MAX_STACKED} mounts on top of each other`);
   },
 });
 
-const unmountTop = async (exec: Exec, readMounts: ReadMounts, target: string): Promise<void> => {
+const unmountTop = async (exec: Exec, readMounts: ReadMounts, { mountPoint: target, fileSystem }: MountEntry) => {
   let failure: unknown;
-  for (const step of LADDER) {
+  for (const step of ladderFor(fileSystem)) {
     try {
-      await exec({ binary: '/bin/umount', args: [...UMOUNT, ...step, '--', target], deadlineMs: UMOUNT_DEADLINE_MS });
+      await exec({ binary: '/bin/umount', args: [...step, '--', target], deadlineMs: UMOUNT_DEADLINE_MS });
       return;
     } catch (thrown) {
       failure = thrown;
@@ -64,6 +65,13 @@ const unmountTop = async (exec: Exec, readMounts: ReadMounts, target: string): P
   }
   throw failed('umount', target, failure);
 };
+
+/** From polite to certain. A lazy unmount detaches the path even while processes still use it. */
+const ladderFor = (fileSystem: string): readonly (readonly string[])[] => [
+  LOCAL_FILE_SYSTEMS.has(fileSystem) ? ['--internal-only'] : UNASKED,
+  [...UNASKED, '--force'],
+  [...UNASKED, '--lazy'],
+];
 
 const optionArgs = (options: readonly string[]): readonly string[] =>
   options.length === 0 ? [] : ['-o', options.join(',')];

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { createMountTable, createReadMounts, parseMountInfo } from './mountinfo.ts';
+import { createMountTable, createReadMounts } from './mountinfo.ts';
 
 const TEXT = `22 1 8:1 / / rw,relatime shared:1 - ext4 /dev/sda1 rw,errors=remount-ro
 30 22 8:2 /vols/a /mnt/with\\040space ro,nosuid shared:2 master:1 - xfs /dev/sdb rw,prjquota
@@ -8,7 +8,7 @@ const TEXT = `22 1 8:1 / / rw,relatime shared:1 - ext4 /dev/sda1 rw,errors=remou
 33 32 8:1 /pool/v1 /kubelet/target ro - ext4 /dev/sda1 rw
 34 32 8:1 /pool/v2 /kubelet/target rw - ext4 /dev/sda1 rw
 `;
-const table = createMountTable(parseMountInfo(TEXT));
+const table = createMountTable(TEXT);
 
 describe('the mount table', () => {
   it('is read with its escapes and optional fields', () => {
@@ -34,7 +34,7 @@ describe('the mount table', () => {
   it('finds every mount of a directory', () => {
     expect(
       table.mountsOf({ device: '8:1', source: '/dev/sda1', root: '/pool/v1' }).map(({ mountPoint }) => mountPoint),
-    ).toEqual(['/kubelet/staging', '/kubelet/target']);
+    ).toEqual(['/kubelet/target', '/kubelet/staging']);
   });
 
   it('of this machine holds its root, and is read afresh by callers that come later', async () => {

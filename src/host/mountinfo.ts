@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises';
-import { isBelow } from '../domain/paths.ts';
+import { dirname } from 'node:path';
 
 /** A line of /proc/self/mountinfo, https://man7.org/linux/man-pages/man5/proc_pid_mountinfo.5.html */
 export interface MountEntry {
@@ -41,7 +41,7 @@ export type ReadMounts = () => Promise<MountTable>;
 export const createReadMounts = (path = '/proc/self/mountinfo'): ReadMounts => {
   let running: Promise<MountTable> | undefined;
   let next: Promise<MountTable> | undefined;
-  const read = async () => createMountTable(parseMountInfo(await readFile(path, 'utf8')));
+  const read = async () => createMountTable(await readFile(path, 'utf8'));
   const start = (): Promise<MountTable> => {
     next = undefined;
     const started = read().finally(() => {
@@ -57,54 +57,71 @@ export const createReadMounts = (path = '/proc/self/mountinfo'): ReadMounts => {
   };
 };
 
-export const createMountTable = (entries: readonly MountEntry[]): MountTable => {
-  const holding = (path: string) =>
-    entries.reduce<MountEntry | undefined>(
-      (best, entry) => (holds(entry, path) && entry.mountPoint.length >= (best?.mountPoint.length ?? 0) ? entry : best),
-      undefined,
-    );
+/** Looks things up in the text itself: with a thousand mounts, reading every line of it would cost more than a mount. */
+export const createMountTable = (text: string): MountTable => {
+  /** The lines that contain a field, read; from the last one backwards. */
+  const linesWith = function* (field: string): Generator<MountEntry> {
+    const needle = ` ${field} `;
+    for (let at = text.lastIndexOf(needle); at >= 0; at = at === 0 ? -1 : text.lastIndexOf(needle, at - 1)) {
+      const entry = parseLine(text.slice(text.lastIndexOf('\n', at) + 1, endOfLine(text, at)));
+      if (entry !== undefined) yield entry;
+    }
+  };
+  const at = (path: string): MountEntry | undefined =>
+    linesWith(encodeOctal(path)).find((entry) => entry.mountPoint === path);
+  const holding = (path: string): MountEntry | undefined => {
+    for (let folder = path; ; folder = dirname(folder)) {
+      const entry = at(folder);
+      if (entry !== undefined || folder === '/') return entry;
+    }
+  };
   return {
-    at: (path) => entries.findLast((entry) => entry.mountPoint === path),
-    mountsOf: (identity) => entries.filter((entry) => sameDirectory(entry, identity)),
+    at,
     holding,
+    mountsOf: (identity) =>
+      [...linesWith(`${identity.device} ${encodeOctal(identity.root)}`)].filter((entry) =>
+        sameDirectory(entry, identity),
+      ),
     identify: (path) => {
       const entry = holding(path);
       if (entry === undefined) return undefined;
       const inside = entry.mountPoint === '/' ? path : path.slice(entry.mountPoint.length);
-      return {
-        device: entry.device,
-        source: entry.source,
-        root: `${entry.root === '/' ? '' : entry.root}${inside}` || '/',
-      };
+      const root = `${entry.root === '/' ? '' : entry.root}${inside}` || '/';
+      return { device: entry.device, source: entry.source, root };
     },
   };
 };
 
-export const parseMountInfo = (text: string): readonly MountEntry[] =>
-  text.split('\n').flatMap((line) => {
-    const [left, right] = line.split(' - ', 2);
-    const [, , device, root, mountPoint, options] = (left ?? '').split(' ');
-    const [fileSystem, source, superOptions] = (right ?? '').split(' ');
-    if (device === undefined || root === undefined || mountPoint === undefined || fileSystem === undefined) return [];
-    return {
-      device,
-      root: decodeOctal(root),
-      mountPoint: decodeOctal(mountPoint),
-      options: (options ?? '').split(','),
-      fileSystem,
-      source: decodeOctal(source ?? ''),
-      superOptions: (superOptions ?? '').split(','),
-    };
-  });
+const endOfLine = (text: string, at: number): number => {
+  const end = text.indexOf('\n', at);
+  return end === -1 ? text.length : end;
+};
+
+const parseLine = (line: string): MountEntry | undefined => {
+  const [left, right] = line.split(' - ', 2);
+  const [, , device, root, mountPoint, options] = (left ?? '').split(' ');
+  const [fileSystem, source, superOptions] = (right ?? '').split(' ');
+  if (device === undefined || root === undefined || mountPoint === undefined || fileSystem === undefined)
+    return undefined;
+  return {
+    device,
+    root: decodeOctal(root),
+    mountPoint: decodeOctal(mountPoint),
+    options: (options ?? '').split(','),
+    fileSystem,
+    source: decodeOctal(source ?? ''),
+    superOptions: (superOptions ?? '').split(','),
+  };
+};
 
 export const sameDirectory = (a: Identity, b: Identity): boolean =>
   a.device === b.device && a.root === b.root && a.source === b.source;
-
-const holds = (entry: MountEntry, path: string): boolean =>
-  entry.mountPoint === path || isBelow(entry.mountPoint, path);
 
 /** The kernel writes space, tab, newline and backslash as three octal digits, by bytes. */
 const decodeOctal = (text: string): string =>
   text.includes('\\')
     ? text.replace(/\\([0-7]{3})/g, (_, octal: string) => String.fromCharCode(Number.parseInt(octal, 8)))
     : text;
+
+const encodeOctal = (text: string): string =>
+  text.replace(/[ \t\n\\#]/g, (character) => `\\${character.charCodeAt(0).toString(8).padStart(3, '0')}`);

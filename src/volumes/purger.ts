@@ -13,6 +13,7 @@ export interface Purger {
 /** Entries given to one child: many small volumes cost one process, and a big one does not hide the rest. */
 const BATCH = 32;
 const RETRY_MS = 30_000;
+const DELAY_MS = 500;
 
 export const createPurger = (roots: ReadonlyMap<string, Root>, log: Log): Purger => {
   const left = new Map<string, number>();
@@ -35,7 +36,8 @@ export const createPurger = (roots: ReadonlyMap<string, Root>, log: Log): Purger
     wanted.add(pool);
     if (running.has(pool)) return;
     running.add(pool);
-    void work(pool, root);
+    // Not beside the call that deletes, and for many deletions at once.
+    setTimeout(() => void work(pool, root), DELAY_MS).unref();
   };
 
   const work = async (pool: string, root: Root): Promise<void> => {

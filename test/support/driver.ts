@@ -33,7 +33,7 @@ export interface DriverOptions {
   readonly entry?: string;
 }
 
-export const BUNDLE = process.env.BUNDLE ?? resolve(import.meta.dirname, '../../dist/csi-subdir.cjs');
+export const BUNDLE = resolve(import.meta.dirname, '../../dist/csi-subdir.cjs');
 export const isRoot = process.getuid?.() === 0;
 
 export const makeHome = (): Promise<string> => mkdtemp(join(tmpdir(), 'csi-subdir-test-'));
@@ -49,6 +49,8 @@ export const startDriver = async (options: DriverOptions = {}): Promise<TestDriv
   );
 
   const args = [
+    // As the image runs it.
+    '--max-semi-space-size=4',
     options.entry ?? BUNDLE,
     'serve',
     ...['--config', join(home, 'config.yaml')],
