@@ -123,5 +123,6 @@ const decodeOctal = (text: string): string =>
     ? text.replace(/\\([0-7]{3})/g, (_, octal: string) => String.fromCharCode(Number.parseInt(octal, 8)))
     : text;
 
+/** As the kernel writes paths; in names of devices it escapes a # too, so those are never searched for. */
 const encodeOctal = (text: string): string =>
-  text.replace(/[ \t\n\\#]/g, (character) => `\\${character.charCodeAt(0).toString(8).padStart(3, '0')}`);
+  text.replace(/[ \t\n\\]/g, (character) => `\\${character.charCodeAt(0).toString(8).padStart(3, '0')}`);
