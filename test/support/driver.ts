@@ -25,6 +25,8 @@ export interface DriverOptions {
   readonly home?: string;
   /** More keys of the pool `main`. */
   readonly pool?: Readonly<Record<string, unknown>>;
+  /** The pool `main` is one that every node reaches. */
+  readonly shared?: boolean;
   /** More pools. */
   readonly pools?: Readonly<Record<string, unknown>>;
   readonly flags?: readonly string[];
@@ -45,7 +47,12 @@ export const startDriver = async (options: DriverOptions = {}): Promise<TestDriv
   await mkdir(paths.kubeletDir, { recursive: true });
   await writeFile(
     join(home, 'config.yaml'),
-    stringify({ pools: { main: { hostPath: { path: paths.root }, ...options.pool }, ...options.pools } }),
+    stringify({
+      pools: {
+        main: { hostPath: { path: paths.root, shared: options.shared ?? false }, ...options.pool },
+        ...options.pools,
+      },
+    }),
   );
 
   const args = [
