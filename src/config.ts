@@ -256,6 +256,9 @@ export const environmentName = (key: string): string => `CSI_SUBDIR_${kebab(key)
 
 const OPTION_KEYS = Object.keys(optionsSchema.shape);
 
+/** The flags of the process: `node-id`, … */
+export const OPTION_FLAGS: readonly string[] = OPTION_KEYS.map(kebab);
+
 const fromEnvironment = (env: NodeJS.ProcessEnv): Readonly<Record<string, string>> =>
   Object.fromEntries(
     OPTION_KEYS.flatMap((key) => {

@@ -3,6 +3,7 @@ import { assemble } from '../assemble.ts';
 import { type Config, ConfigError, loadConfig } from '../config.ts';
 import { formatBytes } from '../domain/capacity.ts';
 import { DriverError } from '../domain/errors.ts';
+import { noObserver } from '../host/exec.ts';
 import { noStep } from '../host/step.ts';
 import { createLog } from '../log.ts';
 import type { Facts } from '../pools/facts.ts';
@@ -32,8 +33,7 @@ export const runCheck = async (args: readonly string[], env: NodeJS.ProcessEnv):
 };
 
 const shelvesOf = (config: Config): readonly Shelf[] => {
-  const ignore = { started: () => {}, ended: () => {}, killed: () => {}, abandoned: () => {} };
-  return [...assemble(config, createLog('silent'), ignore, noStep).shelves.values()];
+  return [...assemble(config, createLog('silent'), noObserver, noStep).shelves.values()];
 };
 
 const checkTools = async (complain: (line: string) => void): Promise<void> => {

@@ -7,6 +7,8 @@ export const help = (): string => `csi-subdir ${VERSION}: every PersistentVolume
   csi-subdir serve [options]          serve CSI on a Unix socket
   csi-subdir check [options]          say what each pool is, what it can do and what is wrong with it
   csi-subdir volumes list [-o json]   list the volumes that the records know
+  csi-subdir volumes adopt --size QUANTITY [--pool NAME] [--write] DIRECTORY...
+                                      make directories that exist into volumes, and print their PVs
   csi-subdir demo [--keep]            take one volume through its life, here and now, without a cluster
 
 Options (each also from the environment):

@@ -3,14 +3,14 @@ import { ConfigError, loadConfig } from '../config.ts';
 import { formatBytes } from '../domain/capacity.ts';
 import { formatHandle } from '../domain/handle.ts';
 import type { VolumeRecord } from '../domain/volume.ts';
+import { noObserver } from '../host/exec.ts';
 import { noStep } from '../host/step.ts';
 import { createLog } from '../log.ts';
 
 /** `volumes list [-o json]`: what the records say, read afresh. 1 when a record cannot be read. */
 export const listVolumes = async (args: readonly string[], env: NodeJS.ProcessEnv): Promise<number> => {
   const { json, rest } = parseOutput(args);
-  const ignore = { started: () => {}, ended: () => {}, killed: () => {}, abandoned: () => {} };
-  const { shelves } = assemble(await loadConfig(rest, env), createLog('silent'), ignore, noStep);
+  const { shelves } = assemble(await loadConfig(rest, env), createLog('silent'), noObserver, noStep);
   const rows: Row[] = [];
   let unreadable = 0;
   for (const { pool, ledger } of shelves.values()) {
@@ -29,7 +29,7 @@ type Row = VolumeRecord & { readonly handle: string; readonly pool: string };
 
 const parseOutput = (args: readonly string[]): { readonly json: boolean; readonly rest: readonly string[] } => {
   const [action, ...others] = args;
-  if (action !== 'list') throw new ConfigError(['usage: csi-subdir volumes list [-o json] [--config FILE]']);
+  if (action !== 'list') throw new ConfigError(['usage: csi-subdir volumes list|adopt (see csi-subdir help)']);
   const at = others.indexOf('-o');
   if (at === -1) return { json: false, rest: others };
   if (others[at + 1] !== 'json') throw new ConfigError(['-o: expected json']);

@@ -21,6 +21,9 @@ export interface ExecObserver {
   readonly abandoned: () => void;
 }
 
+/** For commands that nobody scrapes. */
+export const noObserver: ExecObserver = { started: () => {}, ended: () => {}, killed: () => {}, abandoned: () => {} };
+
 /** A child that ended badly. Its text is for the log: it may quote mount options. */
 export class CommandError extends Error {
   override readonly name = 'CommandError';

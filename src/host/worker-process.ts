@@ -1,5 +1,5 @@
 import { DriverError, errnoOf } from '../domain/errors.ts';
-import { createExec } from './exec.ts';
+import { createExec, noObserver } from './exec.ts';
 import { createMounter } from './mounter.ts';
 import { createReadMounts } from './mountinfo.ts';
 import { createRoot } from './root.ts';
@@ -8,7 +8,7 @@ import type { WorkerAnswer, WorkerRequest } from './worker.ts';
 
 /** The worker's side: does file work below one root for the process that has started it, until that one goes. */
 export const serveWorker = (path: string): Promise<number> => {
-  const exec = createExec({ started: () => {}, ended: () => {}, killed: () => {}, abandoned: () => {} });
+  const exec = createExec(noObserver);
   const root = createRoot(path, { exec, mounter: createMounter(exec, createReadMounts()), step: noStep });
   const methods = new Map<string, (...args: readonly unknown[]) => Promise<unknown>>();
   for (const [name, method] of Object.entries(root)) methods.set(name, method);

@@ -5,6 +5,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { assemble } from '../assemble.ts';
 import { optionsSchema, parsePools } from '../config.ts';
 import type { VolumeRecord } from '../domain/volume.ts';
+import { noObserver } from '../host/exec.ts';
 import { createLog } from '../log.ts';
 import { type Context, pickShelf } from './context.ts';
 import { type CreateCommand, createVolume } from './create.ts';
@@ -23,11 +24,10 @@ describe('a volume that was begun before', () => {
       JSON.stringify({ pools: { main: { hostPath: { path: root }, mode: '0700', ...ids } } }),
       'test',
     );
-    const children = { started: () => {}, ended: () => {}, killed: () => {}, abandoned: () => {} };
     context = assemble(
       { options: optionsSchema.parse({ nodeId: 'here' }), pools },
       createLog('silent'),
-      children,
+      noObserver,
       () => {},
     );
     for (const { pool, ledger } of context.shelves.values()) {

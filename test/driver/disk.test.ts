@@ -4,6 +4,7 @@ import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { parse } from 'yaml';
 import { BUNDLE, isRoot, makeHome, removeHome, startDriver, type TestDriver } from '../support/driver.ts';
 import { codeOf, createVolume, GIB, outcomeOf } from '../support/volume.ts';
 
@@ -136,6 +137,25 @@ describe.runIf(isRoot)('what is on disk', () => {
     const third = await page(second.next_token);
     expect(third).toEqual({ ids: ['main/d', 'main/e'], next_token: '' });
     expect(await codeOf(page('nonsense'))).toBe('ABORTED');
+  });
+
+  it('is adopted on the command line, when told so', async () => {
+    await mkdir(join(root, 'old/data'), { recursive: true });
+    await writeFile(join(root, 'old/data/precious'), 'x');
+    const driver = await start();
+    const adopt = (...more: readonly string[]) => csiSubdir('volumes', 'adopt', '--size', '5Gi', ...more, 'old/data');
+    const dry = await adopt();
+    expect([dry.status, await readdir(join(own, 'volumes'))]).toEqual([0, []]);
+    const written = await adopt('--write', '--pool=main');
+    expect(parse(written.stdout)).toMatchObject({
+      kind: 'PersistentVolume',
+      spec: { csi: { volumeHandle: 'main/old-data', volumeAttributes: { pool: 'main', directory: 'old/data' } } },
+    });
+    expect(await adopt('--write')).toMatchObject({ status: 1, stderr: expect.stringContaining('is a volume already') });
+    expect(await csiSubdir('volumes', 'adopt', '--size', '1Gi', '--write', '../x')).toMatchObject({ status: 1 });
+    expect(await csiSubdir('volumes', 'adopt', 'old/data')).toMatchObject({ status: 2 });
+    await driver.controller.DeleteVolume({ volume_id: 'main/old-data' });
+    expect(await readFile(join(root, 'old/data/precious'), 'utf8')).toBe('x');
   });
 
   it('is shown on the command line', async () => {

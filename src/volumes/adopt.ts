@@ -1,0 +1,44 @@
+import { DriverError, quote } from '../domain/errors.ts';
+import { formatHandle, nameRecord } from '../domain/handle.ts';
+import type { Directory } from '../domain/paths.ts';
+import type { VolumeRecord } from '../domain/volume.ts';
+import type { Shelf } from './context.ts';
+import { type VolumeView, viewVolume } from './create.ts';
+
+export interface AdoptCommand {
+  readonly directory: Directory;
+  readonly capacityBytes: number;
+  /** False: only say what would be done. */
+  readonly write: boolean;
+}
+
+/**
+ * Makes a directory that exists into a volume: a record, and nothing else is touched. Its data outlives the volume
+ * unless somebody changes `onDelete`. Throws not-found, already-exists for what is a volume already.
+ */
+export const adoptDirectory = async ({ pool, ledger }: Shelf, command: AdoptCommand): Promise<VolumeView> => {
+  const { directory, capacityBytes, write } = command;
+  const kind = await pool.root.kindOf(directory);
+  if (kind === 'missing') throw new DriverError('not-found', `${quote(directory)} does not exist in pool ${pool.name}`);
+  if (kind === 'other') throw new DriverError('failed-precondition', `${quote(directory)} is a link or a file`);
+  const record: VolumeRecord = {
+    name: nameRecord(directory.replaceAll('/', '-')),
+    requestedName: directory,
+    directory,
+    capacityBytes,
+    state: 'ready',
+    parameters: {},
+    settings: { ...pool.defaults.settings, onDelete: 'retain' },
+    adopted: true,
+    createdAt: new Date().toISOString(),
+  };
+  if (ledger.has(record.name)) {
+    throw new DriverError(
+      'already-exists',
+      `${formatHandle({ pool: pool.name, name: record.name })} is a volume already`,
+    );
+  }
+  if (write && !(await ledger.create(record)))
+    throw new DriverError('aborted', 'somebody else has just made this volume');
+  return viewVolume({ pool, ledger }, record);
+};
