@@ -9,7 +9,7 @@ import { serveHttp } from './http.ts';
 import type { Log } from './log.ts';
 import { createMetrics } from './metrics.ts';
 import { createController } from './rpc/controller.ts';
-import { loadDefinitions } from './rpc/definitions.ts';
+import { type Definitions, loadDefinitions } from './rpc/definitions.ts';
 import { createIdentity } from './rpc/identity.ts';
 import { createNode } from './rpc/node.ts';
 import { createRegistration, type Registration } from './rpc/registration.ts';
@@ -45,6 +45,7 @@ export const startDriver = async (config: Config, log: Log, step: Step): Promise
     return metrics.registry.metrics();
   };
   const http = await serveHttp({ address: options.http, render, contentType: metrics.registry.contentType, notReady });
+  const definitions = loadDefinitions();
   const unary = createUnary({
     log,
     boundMs: (path) => (path.endsWith('/NodeStageVolume') ? options.stageTimeoutMs : options.callTimeoutMs),
@@ -54,14 +55,22 @@ export const startDriver = async (config: Config, log: Log, step: Step): Promise
     },
     stopping: stopping.signal,
   });
-  const csi = await serveSocket(await claimSocket(options.socket), await csiServices(options, context, opener), unary);
+  const csi = await serveSocket(
+    await claimSocket(options.socket),
+    await csiServices(definitions, options, context, opener),
+    unary,
+  );
   const opening = opensPools(options, context) ? opener.open() : undefined;
   // A server that does not answer must not keep the kubelet waiting for the others.
   if (context.topology !== undefined) await opening;
   const registrar =
     options.registrationDir === ''
       ? undefined
-      : await serveSocket(await claimSocket(registrationSocket(options)), [registrationService(registration)], unary);
+      : await serveSocket(
+          await claimSocket(registrationSocket(options)),
+          [registrationService(definitions, registration)],
+          unary,
+        );
   releaseMemory();
   log.info({ ...options, version: VERSION, httpPort: http.port }, 'serving');
 
@@ -80,14 +89,18 @@ export const startDriver = async (config: Config, log: Log, step: Step): Promise
 /** A node mounts what it is told; the records of shared pools are the controller's. */
 const opensPools = ({ mode }: Options, { topology }: NodeContext): boolean => mode !== 'node' || topology !== undefined;
 
-const csiServices = async (options: Options, context: NodeContext, opener: Opener): Promise<readonly Service[]> => {
-  const definitions = loadDefinitions();
+const csiServices = async (
+  definitions: Definitions,
+  options: Options,
+  context: NodeContext,
+  opener: Opener,
+): Promise<readonly Service[]> => {
   const identity = createIdentity({
     driverName: options.driverName,
     version: VERSION,
     servesController: options.mode !== 'node',
     hasTopology: context.topology !== undefined,
-    // A shared driver serves what it can reach; that a server is silent is told by the log, the metrics and /readyz's neighbours.
+    // A shared driver serves what it can reach: a silent server shows in the log and in the metrics.
     isReady: () => context.topology === undefined || opener.problems().length === 0,
   });
   const services: Service[] = [
@@ -110,9 +123,9 @@ const csiServices = async (options: Options, context: NodeContext, opener: Opene
   return services;
 };
 
-const registrationService = ({ methods }: Registration): Service => ({
+const registrationService = (definitions: Definitions, { methods }: Registration): Service => ({
   name: 'pluginregistration.Registration',
-  definition: loadDefinitions()['pluginregistration.Registration'],
+  definition: definitions['pluginregistration.Registration'],
   methods,
 });
 

@@ -5,6 +5,7 @@ import type { ExecObserver } from './host/exec.ts';
 export interface PoolSample {
   readonly pool: string;
   readonly ready: boolean;
+  readonly answers: boolean;
   readonly fileSystem: string;
   readonly budgetBytes: number | undefined;
   readonly allocatedBytes: number;
@@ -77,6 +78,7 @@ const createPoolGauges = (registers: Registry[]): Metrics['setPools'] => {
   const gauge = (name: string, help: string, ...labels: string[]) =>
     new Gauge({ name: `csi_subdir_${name}`, help, labelNames: ['pool', ...labels], registers });
   const ready = gauge('pool_ready', '1 when the records of the pool could be read.');
+  const answers = gauge('pool_answers', '0 while the storage of the pool does not answer.');
   const info = gauge('pool_info', 'Always 1; what the root of the pool is.', 'filesystem');
   const budget = gauge('pool_capacity_bytes', 'Bytes that all volumes together may ask for, where a capacity is set.');
   const allocated = gauge('pool_allocated_bytes', 'Bytes that the volumes have asked for.');
@@ -89,6 +91,7 @@ const createPoolGauges = (registers: Registry[]): Metrics['setPools'] => {
   const set = (sample: PoolSample): void => {
     const { pool } = sample;
     ready.labels(pool).set(sample.ready ? 1 : 0);
+    answers.labels(pool).set(sample.answers ? 1 : 0);
     info.labels(pool, sample.fileSystem).set(1);
     setOrRemove(budget, pool, sample.budgetBytes);
     allocated.labels(pool).set(sample.allocatedBytes);

@@ -7,13 +7,15 @@ export const samplePools = (context: Context, opener: Opener): Promise<readonly 
   Promise.all([...context.shelves.values()].map((shelf) => samplePool(shelf, context, opener)));
 
 const samplePool = async ({ pool, ledger }: Shelf, { purger }: Context, opener: Opener): Promise<PoolSample> => {
-  const space = await pool.root.space().catch(() => undefined);
   const opened = opener.opened(pool.name);
+  // A process that has not opened the pool, such as a node's, has no reason to reach for its storage.
+  const space = opened === undefined ? undefined : await pool.root.space().catch(() => undefined);
   const volumes = { creating: 0, ready: 0, deleting: 0 };
   for (const { state } of ledger.list()) volumes[state] += 1;
   return {
     pool: pool.name,
     ready: opened !== undefined,
+    answers: pool.problem() === undefined,
     fileSystem: opened?.facts.fileSystem ?? 'unknown',
     budgetBytes: pool.budgetBytes,
     allocatedBytes: ledger.allocatedBytes(),
