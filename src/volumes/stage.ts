@@ -36,7 +36,7 @@ export const stageVolume = (context: NodeContext, command: StageCommand, call: C
 export const unstageVolume = (context: NodeContext, volumeId: string, stagingPath: string, call: Call): Promise<void> =>
   context.locks.run([lockKey(volumeId), stagingPath], call.signal, () => context.mounter.unmount(stagingPath));
 
-/** A staged volume whose server has come back as another (ESTALE) is mounted anew. Throws where the server is silent. */
+/** A stale mount is replaced. Throws where the server is silent, and leaves the mount: its data may be on the way. */
 export const keepAlive = async (
   context: NodeContext,
   pool: Pool,
@@ -47,7 +47,7 @@ export const keepAlive = async (
   try {
     await pool.measure(stagingPath);
   } catch (thrown) {
-    if (DriverError.from(thrown).kind !== 'unavailable' || pool.problem() === undefined) throw thrown;
+    if (DriverError.from(thrown).kind !== 'failed-precondition') throw thrown;
     await context.mounter.unmount(stagingPath);
     await pool.attach(location.directory, stagingPath, options);
   }
