@@ -5,6 +5,7 @@ import * as z from 'zod';
 import { describeOptions } from '../src/cli/help.ts';
 import { optionsSchema, poolSchema } from '../src/config.ts';
 import { DriverError, type ErrorKind } from '../src/domain/errors.ts';
+import { BIND_OPTIONS, NFS_OPTIONS } from '../src/domain/mount-options.ts';
 import { MUTABLE_PARAMETERS, STORAGE_CLASS_PARAMETERS } from '../src/domain/parameters.ts';
 import { createMetrics } from '../src/metrics.ts';
 import { toStatus } from '../src/rpc/status.ts';
@@ -20,10 +21,15 @@ interface Page {
   readonly body: string;
 }
 
-const table = (head: readonly string[], rows: readonly (readonly string[])[]): string =>
-  [head, head.map(() => '---'), ...rows]
-    .map((row) => `| ${row.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`)
-    .join('\n');
+/** Aligned, so that it reads as a table in an editor too. */
+const table = (head: readonly string[], rows: readonly (readonly string[])[]): string => {
+  const cells = [head, ...rows].map((row) => row.map((cell) => cell.replaceAll('|', '\\|')));
+  const widths = head.map((_, column) => Math.max(3, ...cells.map((row) => row[column]?.length ?? 0)));
+  const line = (row: readonly string[]): string =>
+    `| ${widths.map((width, column) => (row[column] ?? '').padEnd(width)).join(' | ')} |`;
+  const [first = [], ...others] = cells;
+  return [line(first), line(widths.map((width) => '-'.repeat(width))), ...others.map(line)].join('\n');
+};
 
 const code = (text: string): string => (text === '' ? '' : `\`${text}\``);
 
@@ -45,22 +51,33 @@ ${table(
 const poolConfig = (): Page => ({
   file: 'pool-config.md',
   title: 'Pools file',
-  body: `A YAML file, read once at start: \`pools\` maps the name of each pool (a DNS label) to the keys below. Unknown keys
-are refused, and all problems are reported at once. How to write one: [a guide](../guides/write-a-pool-config.md).
+  body: `A YAML file, read once at start: \`pools\` maps the name of each pool (a DNS label) to the keys below. A dot stands
+for a level: \`nfs.server\` is \`server\` below \`nfs\`. Unknown keys are refused, and all problems are reported at once.
+How to write one: [a guide](../guides/write-a-pool-config.md).
 
-${table(['key', 'value', 'default', 'meaning'], describeKeys(poolSchema, ''))}`,
+${table(['key', 'value', 'default', 'meaning'], describeKeys(poolSchema, ''))}
+
+- A pool has either \`hostPath\` or \`nfs\`.
+- Pools of one node (\`hostPath\`) and shared ones (\`nfs\`, \`hostPath\` with \`shared: true\`) belong to two drivers: one
+  file has one sort.
+- The path of one \`hostPath\` pool must not be that of another, nor lie inside it.
+- What a list of mount options may contain: [mount-options.md](mount-options.md).`,
 });
 
 const describeKeys = ({ shape }: z.ZodObject, prefix: string): readonly (readonly string[])[] =>
   Object.entries(shape).flatMap(([key, field]) => {
     const path = `${prefix}${key}`;
     const { description = '' } = z.globalRegistry.get(field) ?? {};
-    const inner = field instanceof z.ZodObject ? describeKeys(field, `${path}.`) : [];
-    return [
-      [code(path), inner.length > 0 ? '' : describeValue(field), describeDefault(key, field), description],
-      ...inner,
-    ];
+    const folder = unwrap(field);
+    if (folder instanceof z.ZodObject) return [[code(path), '', '', description], ...describeKeys(folder, `${path}.`)];
+    return [[code(path), describeValue(field), describeDefault(key, field), description]];
   });
+
+/** A schema without what makes it optional. */
+const unwrap = (field: z.core.$ZodType): z.core.$ZodType =>
+  field instanceof z.ZodOptional || field instanceof z.ZodPrefault || field instanceof z.ZodDefault
+    ? unwrap(field.unwrap())
+    : field;
 
 /** What a key may be: as its own complaint says it, else as its JSON Schema does. */
 const describeValue = (field: z.core.$ZodType | undefined): string => {
@@ -70,6 +87,7 @@ const describeValue = (field: z.core.$ZodType | undefined): string => {
   const schema = z.toJSONSchema(field, { io: 'input', unrepresentable: 'any' });
   if (schema.enum !== undefined) return schema.enum.map((value) => code(String(value))).join(', ');
   if (schema.minimum !== undefined) return `${schema.minimum} to ${schema.maximum}`;
+  if (schema.type === 'array') return 'a list of mount options';
   return String(schema.type ?? '');
 };
 
@@ -78,7 +96,50 @@ const describeDefault = (key: string, field: z.core.$ZodType): string => {
   const { success, data } = z.safeParse(field, undefined);
   if (!success) return 'required';
   if (data === undefined) return '';
+  if (Array.isArray(data)) return code(`[${data.join(', ')}]`);
   return code(key === 'mode' ? `"0${Number(data).toString(8)}"` : String(data));
+};
+
+const mountOptions = (): Page => ({
+  file: 'mount-options.md',
+  title: 'Mount options',
+  body: `What \`mountOptions\` of a StorageClass or a PV may contain, and \`nfs.mountOptions\` and
+\`nfs.controller.mountOptions\` of a pool. Any other option is refused, by its key alone: its value may be a credential.
+One entry may hold several, with commas between them.
+
+## Of every mount
+
+${BIND_OPTIONS.map(code).join(', ')}.
+
+A volume is bound to each pod with those of its StorageClass or PV. A restriction (\`ro\`, \`nosuid\`, \`nodev\`,
+\`noexec\`) that the mount below has is kept; \`rw\`, \`suid\`, \`dev\` and \`exec\` lift none. In the lists of a pool they
+are options of its NFS mounts, so they hold for all its volumes.
+
+## Of NFS mounts
+
+Those of nfs(5), for volumes of \`nfs\` pools. They are used when the volume is staged, after those of the pool. A node
+stages a volume once, for all its pods there.
+
+${table(['option', 'value'], NFS_OPTIONS.flatMap(describeMountOption))}`,
+});
+
+/** The options a pattern stands for. Its parts are groups of alternatives, characters in brackets and numbers. */
+const describeMountOption = (pattern: string): readonly (readonly string[])[] => {
+  const [keys = '', values] = pattern.split('=', 2);
+  if (values === undefined) return [[keys.split('|').map(code).join(', '), '']];
+  const digits = /^\\d\{1,(\d+)\}$/.exec(values)?.[1];
+  const meaning = digits === undefined ? spell(values).map(code).join(', ') : `a number of at most ${digits} digits`;
+  return [[spell(keys).map(code).join(', '), meaning]];
+};
+
+/** `4\.[01]` as 4.0 and 4.1. */
+const spell = (pattern: string): readonly string[] => {
+  const [part, alternatives, isOptional, characters] = /\(\?:([^)]*)\)(\?)?|\[(\w+)\]/.exec(pattern) ?? [];
+  if (part === undefined) return [pattern.replaceAll('\\.', '.')];
+  const choices = characters === undefined ? (alternatives ?? '').split('|') : [...characters];
+  return [...(isOptional === undefined ? [] : ['']), ...choices].flatMap((choice) =>
+    spell(pattern.replace(part, () => choice)),
+  );
 };
 
 const storageClass = (): Page => ({
@@ -125,14 +186,15 @@ ${table(
 /** When a kind is used. A kind without a line here does not compile. */
 const KINDS: Readonly<Record<ErrorKind, string>> = {
   'invalid-argument': 'A field is not what it must be. The message names the field and what was expected.',
-  'not-found': 'No such volume, pool or directory.',
+  'not-found': 'No such volume, pool, directory or export, or nothing is mounted at the path.',
   'already-exists': 'The name is taken by a volume that differs, or something else is mounted at the path.',
   'out-of-range': 'A size that cannot be: negative, 2^53 or more, or below what the volume has.',
-  'failed-precondition': 'Something must be changed first: a directory, a link, a permission, a read-only file system.',
+  'failed-precondition':
+    'Something must be changed first: a directory, a link, a permission, a mount that pods still use.',
   'no-space': "The pool's capacity or its disk is used up, or the volume is wanted on another node.",
   aborted: 'Another call works at the same volume, or the page token is not one.',
   'deadline-exceeded': 'No answer in time. The work may still go on; the same call again meets it.',
-  unavailable: 'The pool is not open yet, the driver is stopping, or the disk reports errors.',
+  unavailable: 'The pool is not open yet, its storage does not answer or reports errors, or the driver is stopping.',
   internal: "A fault. The message has the id of the request; its cause is in the driver's log.",
 };
 
@@ -149,7 +211,7 @@ const errors = (): Page => ({
   file: 'errors.md',
   title: 'Errors',
   body: `Every error has a kind, and every kind one gRPC status. The last column is what external-provisioner makes of it in
-CreateVolume: *final* means that it takes nothing to be going on any more, not that it stops trying; what it means is
+CreateVolume: _final_ means that it takes nothing to be going on any more, not that it stops trying; what it means is
 in [errors and sidecars](../explanation/errors.md).
 
 ${table(
@@ -182,6 +244,6 @@ const write = async (pages: readonly Page[]): Promise<number> => {
   return 0;
 };
 
-const pages = [options(), poolConfig(), storageClass(), metrics(), errors()];
+const pages = [options(), poolConfig(), mountOptions(), storageClass(), metrics(), errors()];
 // The metrics keep timers of their own.
 process.exit(await (process.argv.includes('--check') ? check(pages) : write(pages)));
