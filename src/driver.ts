@@ -80,7 +80,7 @@ export const startDriver = async (config: Config, log: Log, step: Step): Promise
       stopping.abort();
       context.purger.stop();
       await Promise.all([csi.stop(options.stopTimeoutMs), registrar?.stop(0)]);
-      await Promise.all([...context.shelves.values()].map(({ pool }) => pool.close()));
+      await Promise.allSettled([...context.shelves.values()].map(({ pool }) => pool.close()));
       http.stop();
     },
   };

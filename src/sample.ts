@@ -6,10 +6,17 @@ import type { Opener } from './volumes/open.ts';
 export const samplePools = (context: Context, opener: Opener): Promise<readonly PoolSample[]> =>
   Promise.all([...context.shelves.values()].map((shelf) => samplePool(shelf, context, opener)));
 
+/** A scrape does not wait for storage that does not answer. */
+const SPACE_DEADLINE_MS = 2_000;
+
+const within = <Value>(promise: Promise<Value>, ms: number): Promise<Value | undefined> =>
+  Promise.race([promise, new Promise<undefined>((resolve) => setTimeout(resolve, ms, undefined).unref())]);
+
 const samplePool = async ({ pool, ledger }: Shelf, { purger }: Context, opener: Opener): Promise<PoolSample> => {
   const opened = opener.opened(pool.name);
   // A process that has not opened the pool, such as a node's, has no reason to reach for its storage.
-  const space = opened === undefined ? undefined : await pool.root.space().catch(() => undefined);
+  const space =
+    opened === undefined ? undefined : await within(pool.root.space(), SPACE_DEADLINE_MS).catch(() => undefined);
   const volumes = { creating: 0, ready: 0, deleting: 0 };
   for (const { state } of ledger.list()) volumes[state] += 1;
   return {

@@ -31,6 +31,11 @@ export const createBreaker = ({ server, limit, retryMs, changed }: BreakerOption
     if (differs) changed(next);
   };
 
+  const rest = (reason: string): void => {
+    set(reason);
+    nextTry = Date.now() + retryMs;
+  };
+
   const enter = async (): Promise<void> => {
     if (running < limit) {
       running += 1;
@@ -45,28 +50,44 @@ export const createBreaker = ({ server, limit, retryMs, changed }: BreakerOption
   };
 
   const refuse = (): void => {
-    if (problem === undefined) return;
-    if (Date.now() < nextTry) throw new DriverError('unavailable', `${server} does not answer: ${problem}`);
-    // This one tries; those behind it fail at once until it is known how that ends.
+    if (problem !== undefined) throw new DriverError('unavailable', `${server} does not answer: ${problem}`);
+  };
+  /** True for the one that tries; those behind it fail at once until it is known how that ends. */
+  const isTrial = (): boolean => {
+    if (problem === undefined || Date.now() < nextTry) return false;
     nextTry = Number.POSITIVE_INFINITY;
+    return true;
+  };
+
+  /** What the end of a work says of the server. Those that ran beside the trial do not count. */
+  const learn = (trial: boolean, error: DriverError | undefined): void => {
+    if (error === undefined || !UNANSWERED.has(error.kind)) set(undefined);
+    else if (trial || problem === undefined) rest(error.message);
+  };
+
+  const attempt = async <Value>(trial: boolean, work: () => Promise<Value>): Promise<Value> => {
+    try {
+      const value = await work();
+      learn(trial, undefined);
+      return value;
+    } catch (thrown) {
+      const error = DriverError.from(thrown);
+      learn(trial, error);
+      throw error;
+    }
   };
 
   return {
     problem: () => problem,
     run: async (work) => {
-      refuse();
+      const trial = isTrial();
+      if (!trial) refuse();
       await enter();
       try {
-        const value = await work();
-        set(undefined);
-        return value;
-      } catch (thrown) {
-        const error = DriverError.from(thrown);
-        if (UNANSWERED.has(error.kind)) set(error.message);
-        else set(undefined);
-        throw error;
+        // Whoever has waited here may have waited for what was not answered.
+        if (!trial) refuse();
+        return await attempt(trial, work);
       } finally {
-        nextTry = Date.now() + retryMs;
         leave();
       }
     },

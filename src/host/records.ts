@@ -34,8 +34,9 @@ export const createRecords = (folder: OwnFolder, step: Step): Records => {
     try {
       return parseRecord(await readFile(await pathOf(name), 'utf8'), name);
     } catch (thrown) {
-      if (errnoOf(thrown) === 'ENOENT') return undefined;
-      throw thrown;
+      if (errnoOf(thrown) !== 'ENOENT') throw thrown;
+      await folder.requireThere();
+      return undefined;
     }
   };
 

@@ -24,7 +24,7 @@ export const createWorkerRoot = (
     create: remote('volumes.create'),
     replace: remote('volumes.replace'),
     remove: remote('volumes.remove'),
-    names: remote('volumes.names', LIST_DEADLINE_MS),
+    names: remote('volumes.names'),
     list: remote('volumes.list', LIST_DEADLINE_MS),
   };
   const work = [

@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { isBelow } from '../domain/paths.ts';
 import type { Breaker } from '../host/breaker.ts';
 import type { Exec } from '../host/exec.ts';
 import type { ReadMounts } from '../host/mountinfo.ts';
@@ -60,6 +61,9 @@ const bindPool = (settings: PoolSettings, root: Root, readMounts: ReadMounts) =>
     findOut: () => findOut(root, readMounts),
     attach: (directory, stagingPath) => root.bind(directory, stagingPath),
     isShownBy,
-    owns: () => false,
+    owns: (entry, table) => {
+      const own = table.identify(root.path);
+      return own !== undefined && entry.device === own.device && isBelow(own.root, entry.root);
+    },
   } satisfies Partial<Pool>;
 };

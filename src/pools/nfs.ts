@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { type DriverError, errnoOf } from '../domain/errors.ts';
+import { DriverError, errnoOf } from '../domain/errors.ts';
 import type { Directory } from '../domain/paths.ts';
 import { makeOwnMountPoint } from '../host/mount-point.ts';
 import type { Mounter } from '../host/mounter.ts';
@@ -45,7 +45,11 @@ export const createNfsPool = (settings: NfsPool, tools: NfsTools): Pool => {
     if (there?.source === sourceOf(settings)) return;
     if (there !== undefined) await mounter.unmount(mountPath);
     await makeOwnMountPoint(mountPath);
-    await mounter.mountNfs(sourceOf(settings), mountPath, settings.controllerMountOptions, REACH_DEADLINE_MS);
+    const options = settings.controllerMountOptions;
+    await mounter.mountNfs(sourceOf(settings), mountPath, options, REACH_DEADLINE_MS).catch((thrown: unknown) => {
+      // A missing export is a silent server; a missing volume would be an answer, and a deletion would be done with.
+      throw new DriverError('unavailable', DriverError.from(thrown).message, { cause: thrown });
+    });
   };
   let mounting: Promise<void> | undefined;
   const ensureMounted = (): Promise<void> => {

@@ -25,7 +25,7 @@ export interface Pool {
   /** Bytes and inodes of the volume mounted at a path. Throws unavailable where the storage does not answer. */
   readonly measure: (path: string) => Promise<Space>;
   /** True when a mount is of this pool's storage. */
-  readonly owns: (entry: MountEntry) => boolean;
+  readonly owns: (entry: MountEntry, table: MountTable) => boolean;
   /** Why the storage is taken as dead; undefined while it answers. */
   readonly problem: () => string | undefined;
   /** Lets go of what this process holds: its worker, its mount. */

@@ -30,7 +30,7 @@ export const createGetVolumeStats = (context: NodeContext): GetVolumeStats => {
       throw new DriverError('not-found', `volume_path: volume ${quote(volumeId)} is not mounted there`);
     }
     try {
-      const space = await measure(context, entry, volumePath);
+      const space = await measure(context, entry, table, volumePath);
       known.set(volumePath, space);
       return { space, condition: conditionOf(entry) };
     } catch (thrown) {
@@ -49,9 +49,9 @@ const silence = (thrown: unknown): string => {
 const SILENT: ReadonlySet<ErrorKind> = new Set(['unavailable', 'deadline-exceeded', 'failed-precondition']);
 
 /** By the pool the mount is of; any other mount on a node whose volumes are local is local too. */
-const measure = ({ shelves }: NodeContext, entry: MountEntry, path: string): Promise<Space> => {
+const measure = ({ shelves }: NodeContext, entry: MountEntry, table: MountTable, path: string): Promise<Space> => {
   const pools = [...shelves.values()].map(({ pool }) => pool);
-  const owner = pools.find((pool) => pool.owns(entry)) ?? pools[0];
+  const owner = pools.find((pool) => pool.owns(entry, table)) ?? pools[0];
   return owner === undefined ? spaceOf(path) : owner.measure(path);
 };
 

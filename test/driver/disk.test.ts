@@ -1,6 +1,6 @@
 import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { cp, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -137,6 +137,18 @@ describe.runIf(isRoot)('what is on disk', () => {
     const third = await page(second.next_token);
     expect(third).toEqual({ ids: ['main/d', 'main/e'], next_token: '' });
     expect(await codeOf(page('nonsense'))).toBe('ABORTED');
+  });
+
+  it('is not taken for empty where the folder of the records has gone', async () => {
+    const driver = await start();
+    await createVolume(driver, 'pvc-1');
+    await cp(own, join(home, 'backup'), { recursive: true });
+    await rm(own, { recursive: true });
+    const remove = () => driver.controller.DeleteVolume({ volume_id: 'main/pvc-1' });
+    for (let attempt = 0; attempt < 2; attempt += 1) expect(await codeOf(remove())).toBe('UNAVAILABLE');
+    await cp(join(home, 'backup'), own, { recursive: true });
+    expect(await codeOf(remove())).toBe('OK');
+    expect(existsSync(join(root, 'pvc-1'))).toBe(false);
   });
 
   it('is adopted on the command line, when told so', async () => {
