@@ -194,7 +194,9 @@ const KINDS: Readonly<Record<ErrorKind, string>> = {
   'no-space': "The pool's capacity or its disk is used up, or the volume is wanted on another node.",
   aborted: 'Another call works at the same volume, or the page token is not one.',
   'deadline-exceeded': 'No answer in time. The work may still go on; the same call again meets it.',
-  unavailable: 'The pool is not open yet, its storage does not answer or reports errors, or the driver is stopping.',
+  unavailable: 'The pool is not open yet, its server says no, or the driver is stopping.',
+  unreachable:
+    'The storage cannot be talked to: the server is silent or refuses connections, or the disk reports errors.',
   internal: "A fault. The message has the id of the request; its cause is in the driver's log.",
 };
 

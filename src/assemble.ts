@@ -51,6 +51,7 @@ export const assemble = ({ options, pools }: Config, log: Log, children: ExecObs
 
 interface Tools extends Omit<NfsTools, keyof SharedTools> {
   readonly exec: SharedTools['exec'];
+  readonly mounter: SharedTools['mounter'];
   readonly children: ExecObserver;
   readonly breakerOf: (server: string) => Breaker;
   readonly mountDir: string;
@@ -68,14 +69,14 @@ const createPool = (name: string, config: PoolConfig, tools: Tools): Pool => {
     const { mountOptions, localPath } = nfs.controller;
     const where = { server: nfs.server, export: nfs.export, mountOptions: nfs.mountOptions, mountPath, localPath };
     const pool = { ...settings, ...where, controllerMountOptions: mountOptions };
-    return createNfsPool(pool, { ...tools, ...createSharedTools(nfs.server, mountPath, tools) });
+    return createNfsPool(pool, { ...tools, ...createSharedTools(nfs.server, [mountPath, 'mounted'], tools) });
   }
   if (hostPath === undefined) throw new Error(`pool ${name} has neither hostPath nor nfs`);
   if (!hostPath.shared) return createHostPathPool(settings, hostPath.path, tools, tools.readMounts);
   return createSharedPathPool(
     settings,
     hostPath.path,
-    createSharedTools(hostPath.path, hostPath.path, tools),
+    createSharedTools(hostPath.path, [hostPath.path], tools),
     tools.readMounts,
   );
 };
@@ -84,9 +85,14 @@ const createPool = (name: string, config: PoolConfig, tools: Tools): Pool => {
 const SERVER_LIMIT = 16;
 const SERVER_RETRY_MS = 3_000;
 
-const createSharedTools = (server: string, rootPath: string, { exec, children, breakerOf }: Tools): SharedTools => ({
+const createSharedTools = (
+  server: string,
+  workerArgs: readonly string[],
+  { exec, mounter, children, breakerOf }: Tools,
+): SharedTools => ({
   exec,
-  worker: createWorker({ program: process.argv[1] ?? '', args: [rootPath], observer: children }),
+  mounter,
+  worker: createWorker({ program: process.argv[1] ?? '', args: workerArgs, observer: children }),
   breaker: breakerOf(server),
 });
 

@@ -18,7 +18,7 @@ const run = async ([command = 'help', ...args]: readonly string[]): Promise<numb
       if (args[0] === 'adopt') return (await import('./cli/adopt.ts')).adoptVolumes(args.slice(1), process.env);
       return (await import('./cli/volumes.ts')).listVolumes(args, process.env);
     case 'worker':
-      return (await import('./host/worker-process.ts')).serveWorker(args[0] ?? '');
+      return (await import('./host/worker-process.ts')).serveWorker(args[0] ?? '', args[1] === 'mounted');
     case 'demo':
       return (await import('./cli/demo.ts')).runDemo(args);
     default:

@@ -1,6 +1,7 @@
 /**
  * What went wrong, in the words of the rules, not of any protocol. `rpc/status.ts` holds the one table that maps a
- * kind to a gRPC status; which of them the sidecars take as final is in docs/explanation/errors.md.
+ * kind to a gRPC status; which of them the sidecars take as final is in docs/explanation/errors.md. `unreachable` is
+ * storage that cannot be talked to; where it answers, and says no, it is `unavailable`.
  */
 export type ErrorKind =
   | 'invalid-argument'
@@ -12,6 +13,7 @@ export type ErrorKind =
   | 'aborted'
   | 'deadline-exceeded'
   | 'unavailable'
+  | 'unreachable'
   | 'internal';
 
 /** The only error that leaves a room. Its message is shown to users; its cause is for the log. */
@@ -37,6 +39,12 @@ export class DriverError extends Error {
 /** The errno name (`ENOENT`) of a system error, or undefined. */
 export const errnoOf = (thrown: unknown): string | undefined =>
   thrown instanceof Error && 'code' in thrown && typeof thrown.code === 'string' ? thrown.code : undefined;
+
+/** True when one of these errnos is behind an error, here or in a worker. */
+export const isCausedBy = (thrown: unknown, ...codes: readonly string[]): boolean => {
+  const cause = thrown instanceof Error ? thrown.cause : undefined;
+  return [errnoOf(thrown), errnoOf(cause), cause].some((code) => typeof code === 'string' && codes.includes(code));
+};
 
 /** A field of a request that is not what it should be. `got` is quoted only where it cannot be a secret. */
 export const invalid = (field: string, expected: string, got?: string): DriverError =>
@@ -66,8 +74,12 @@ const systemErrors: Readonly<Record<string, { readonly kind: ErrorKind; readonly
   ENAMETOOLONG: { kind: 'invalid-argument', message: 'a path is too long for the file system' },
   EBUSY: { kind: 'aborted', message: 'something is mounted there' },
   ESTALE: { kind: 'unavailable', message: 'the file handle is stale' },
-  EIO: { kind: 'unavailable', message: 'the file system reports an input/output error' },
-  ENOTCONN: { kind: 'unavailable', message: 'the file system is not connected' },
+  EIO: { kind: 'unreachable', message: 'the file system reports an input/output error' },
+  ENOTCONN: { kind: 'unreachable', message: 'the file system is not connected' },
+  ETIMEDOUT: { kind: 'unreachable', message: 'the server does not answer' },
+  ECONNREFUSED: { kind: 'unreachable', message: 'the server refuses connections' },
+  EHOSTUNREACH: { kind: 'unreachable', message: 'there is no way to the server' },
+  ENETUNREACH: { kind: 'unreachable', message: 'there is no way to the server' },
   EMFILE: { kind: 'unavailable', message: 'too many open files' },
   ENFILE: { kind: 'unavailable', message: 'too many open files' },
 };

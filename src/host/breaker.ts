@@ -1,4 +1,4 @@
-import { DriverError, type ErrorKind } from '../domain/errors.ts';
+import { DriverError } from '../domain/errors.ts';
 
 /**
  * Keeps one server that does not answer from holding up what has nothing to do with it. At most `limit` works run at
@@ -60,15 +60,17 @@ export const createBreaker = ({ server, limit, retryMs, changed }: BreakerOption
   };
 
   /** What the end of a work says of the server. Those that ran beside the trial do not count. */
-  const learn = (trial: boolean, error: DriverError | undefined): void => {
-    if (error === undefined || !UNANSWERED.has(error.kind)) set(undefined);
-    else if (trial || problem === undefined) rest(error.message);
+  const learn = (trial: boolean, error?: DriverError): void => {
+    const verdict = verdictOf(error);
+    if (verdict === 'answers') set(undefined);
+    else if (verdict === 'silent' && (trial || problem === undefined)) rest(error?.message ?? '');
+    else if (trial) nextTry = Date.now() + retryMs;
   };
 
   const attempt = async <Value>(trial: boolean, work: () => Promise<Value>): Promise<Value> => {
     try {
       const value = await work();
-      learn(trial, undefined);
+      learn(trial);
       return value;
     } catch (thrown) {
       const error = DriverError.from(thrown);
@@ -94,4 +96,8 @@ export const createBreaker = ({ server, limit, retryMs, changed }: BreakerOption
   };
 };
 
-const UNANSWERED: ReadonlySet<ErrorKind> = new Set(['deadline-exceeded', 'unavailable']);
+/** `unavailable` tells nothing: a server that says no is there, a worker that was killed has not asked it. */
+const verdictOf = (error: DriverError | undefined): 'answers' | 'silent' | 'unknown' => {
+  if (error?.kind === 'deadline-exceeded' || error?.kind === 'unreachable') return 'silent';
+  return error?.kind === 'unavailable' ? 'unknown' : 'answers';
+};

@@ -1,5 +1,5 @@
 import { mkdir, readFile, realpath } from 'node:fs/promises';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { DriverError, errnoOf } from '../domain/errors.ts';
 import { OWN_FOLDER } from '../domain/paths.ts';
 import { LAYOUT } from '../domain/volume.ts';
@@ -21,7 +21,7 @@ const requireRealPath = async (path: string): Promise<void> => {
     if (errnoOf(thrown) !== 'ENOENT') throw thrown;
     throw new DriverError('failed-precondition', `the pool's root ${path} does not exist: make it or mount its disk`);
   });
-  if (real === path) return;
+  if (real === resolve(path)) return;
   throw new DriverError('failed-precondition', `the pool's root ${path} is reached through a link: configure ${real}`);
 };
 

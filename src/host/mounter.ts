@@ -1,12 +1,15 @@
 import { DriverError } from '../domain/errors.ts';
 import { CommandError, type Exec } from './exec.ts';
-import type { MountEntry, ReadMounts } from './mountinfo.ts';
+import type { MountEntry, MountTable, ReadMounts } from './mountinfo.ts';
 
 /** Changes the mount table. Every call is a child with a deadline; what holds afterwards is read from mountinfo. */
 export interface Mounter {
   /** Binds `source` at `target` with options of its own (`ro`, `nosuid`, …). `source` is taken as it is, links and all. */
   readonly bind: (source: string, target: string, options: readonly string[]) => Promise<void>;
-  /** Mounts `server:/path` at `target`. Throws unavailable where the server refuses, deadline-exceeded where it is silent. */
+  /**
+   * Mounts `server:/path` at `target`. Throws unavailable where the server says no, unreachable or deadline-exceeded
+   * where it says nothing.
+   */
   readonly mountNfs: (source: string, target: string, options: readonly string[], deadlineMs: number) => Promise<void>;
   /** Detaches what is at `target` without asking anybody. */
   readonly detach: (target: string) => Promise<void>;
@@ -32,7 +35,16 @@ export const createMounter = (exec: Exec, readMounts: ReadMounts): Mounter => ({
     });
   },
   mountNfs: async (source, target, options, deadlineMs) => {
-    const mount = ['/bin/mount', '--no-canonicalize', '-t', 'nfs', ...optionArgs(options), '--', source, target];
+    const mount = [
+      '/bin/mount',
+      '--no-canonicalize',
+      '-t',
+      'nfs',
+      ...optionArgs([ONCE, ...options]),
+      '--',
+      source,
+      target,
+    ];
     // mount.nfs prepares for as many open files as it may have: at a million that is tens of megabytes.
     const args = ['--nofile=1024:1024', '--', ...mount];
     await exec({ binary: '/usr/bin/prlimit', args, deadlineMs }).catch((thrown: unknown) => {
@@ -44,17 +56,23 @@ export const createMounter = (exec: Exec, readMounts: ReadMounts): Mounter => ({
   },
   unmount: async (target) => {
     for (let left = MAX_STACKED; left > 0; left -= 1) {
-      const top = (await readMounts()).at(target);
+      const table = await readMounts();
+      const top = table.at(target);
       if (top === undefined) return;
-      await unmountTop(exec, readMounts, top);
+      await unmountTop(exec, readMounts, top, ladderFor(top, table));
     }
     throw new DriverError('internal', `${target} has more than ${MAX_STACKED} mounts on top of each other`);
   },
 });
 
-const unmountTop = async (exec: Exec, readMounts: ReadMounts, { mountPoint: target, fileSystem }: MountEntry) => {
+const unmountTop = async (
+  exec: Exec,
+  readMounts: ReadMounts,
+  { mountPoint: target }: MountEntry,
+  ladder: readonly (readonly string[])[],
+): Promise<void> => {
   let failure: unknown;
-  for (const step of ladderFor(fileSystem)) {
+  for (const step of ladder) {
     try {
       await exec({ binary: '/bin/umount', args: [...step, '--', target], deadlineMs: UMOUNT_DEADLINE_MS });
       return;
@@ -66,28 +84,36 @@ const unmountTop = async (exec: Exec, readMounts: ReadMounts, { mountPoint: targ
   throw failed('umount', target, failure);
 };
 
-/** From polite to certain. A lazy unmount detaches the path even while processes still use it. */
-const ladderFor = (fileSystem: string): readonly (readonly string[])[] => [
+/**
+ * From polite to certain. A lazy unmount detaches the path even while processes still use it. Force ends what waits
+ * for the server on the whole file system, which all volumes of an NFS export share: with EIO, where the pods of the
+ * others could have waited. So it is for the last mount alone.
+ */
+const ladderFor = ({ fileSystem, device }: MountEntry, table: MountTable): readonly (readonly string[])[] => [
   LOCAL_FILE_SYSTEMS.has(fileSystem) ? ['--internal-only'] : UNASKED,
-  [...UNASKED, '--force'],
+  ...(table.onDevice(device).length > 1 ? [] : [[...UNASKED, '--force']]),
   [...UNASKED, '--lazy'],
 ];
 
 const optionArgs = (options: readonly string[]): readonly string[] =>
   options.length === 0 ? [] : ['-o', options.join(',')];
 
-/** What mount.nfs says tells a server that refuses from a directory that is not there. */
+/** mount.nfs would go on for two minutes; who calls us comes again. An option of the pool's wins: it comes later. */
+const ONCE = 'retry=0';
+
+/** What mount.nfs says tells a server that says no from one that is not there. */
 const unreachable = (source: string, thrown: unknown): DriverError => {
   if (thrown instanceof DriverError) return thrown;
   const said = thrown instanceof CommandError ? thrown.stderr : '';
-  if (/No such file or directory/.test(said))
-    return new DriverError('not-found', `${source} does not exist`, { cause: thrown });
-  return new DriverError('unavailable', `${source} cannot be mounted: ${explain(said)}`, { cause: thrown });
+  const kind = /refused|timed out|No route|unreachable|Host is down|reset by peer/i.test(said)
+    ? 'unreachable'
+    : 'unavailable';
+  return new DriverError(kind, `${source} cannot be mounted: ${explain(said)}`, { cause: thrown });
 };
 
 /** The last words of mount.nfs, which name neither options nor credentials. */
 const explain = (said: string): string =>
-  /(Connection refused|Connection timed out|access denied|No route to host|Protocol not supported|Permission denied|Stale file handle)/i
+  /(Connection refused|Connection timed out|access denied|No route to host|Network is unreachable|Protocol not supported|Permission denied|Operation not permitted|Stale file handle|No such file or directory)/i
     .exec(said)?.[1]
     ?.toLowerCase() ?? 'see the log';
 

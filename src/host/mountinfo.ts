@@ -26,6 +26,8 @@ export interface MountTable {
   readonly at: (path: string) => MountEntry | undefined;
   /** Every mount of the same directory. */
   readonly mountsOf: (identity: Identity) => readonly MountEntry[];
+  /** Every mount of a file system, or of a part of it. */
+  readonly onDevice: (device: string) => readonly MountEntry[];
   /** The file system that holds a path. */
   readonly holding: (path: string) => MountEntry | undefined;
   /** Where a path lies on its file system. */
@@ -77,6 +79,7 @@ export const createMountTable = (text: string): MountTable => {
   };
   return {
     at,
+    onDevice: (device) => [...linesWith(device)].filter((entry) => entry.device === device),
     holding,
     mountsOf: (identity) =>
       [...linesWith(`${identity.device} ${encodeOctal(identity.root)}`)].filter((entry) =>

@@ -1,5 +1,5 @@
 import { statfs } from 'node:fs/promises';
-import { DriverError } from '../domain/errors.ts';
+import { DriverError, type ErrorKind } from '../domain/errors.ts';
 import type { Space } from '../domain/space.ts';
 import { CommandError, type Exec } from './exec.ts';
 
@@ -17,16 +17,15 @@ export const spaceOf = async (path: string): Promise<Space> => {
 
 const CHILD_DEADLINE_MS = 4_000;
 
-/**
- * The same for one that can: stat(1) hangs in our place. Throws deadline-exceeded or unavailable where nobody answers,
- * failed-precondition where the server answers that it does not know this mount any more (ESTALE).
- */
+/** The same for one that can: stat(1) hangs in our place. Throws unavailable, unreachable or deadline-exceeded. */
 export const spaceByChild = async (exec: Exec, path: string): Promise<Space> => {
   const args = ['--file-system', '--format=%S %b %f %a %c %d', '--', path];
-  const command = { binary: '/usr/bin/stat', args, deadlineMs: CHILD_DEADLINE_MS } as const;
-  const output = await exec(command).catch((thrown: unknown) => {
-    throw unreadable(thrown);
-  });
+  const output = await exec({ binary: '/usr/bin/stat', args, deadlineMs: CHILD_DEADLINE_MS }).catch(
+    (thrown: unknown) => {
+      if (thrown instanceof DriverError) throw thrown;
+      throw unreadable(thrown);
+    },
+  );
   const [bytes = 0, blocks = 0, free = 0, available = 0, inodes = 0, freeInodes = 0] = output.split(' ').map(Number);
   return {
     totalBytes: blocks * bytes,
@@ -37,12 +36,17 @@ export const spaceByChild = async (exec: Exec, path: string): Promise<Space> => 
   };
 };
 
+/** What stat says tells a server that does not answer from one that does not know the volume (any more). */
 const unreadable = (thrown: unknown): DriverError => {
-  if (thrown instanceof DriverError) return thrown;
-  const isStale = thrown instanceof CommandError && thrown.stderr.includes('Stale file handle');
-  return isStale
-    ? new DriverError('failed-precondition', 'the mount is stale: the server has come back as another', {
-        cause: thrown,
-      })
-    : new DriverError('unavailable', 'the volume cannot be read', { cause: thrown });
+  const said = thrown instanceof CommandError ? thrown.stderr : '';
+  const [, kind, message, cause] = ANSWERS.find(([pattern]) => pattern.test(said)) ?? UNKNOWN;
+  return new DriverError(kind, message, { cause: cause ?? thrown });
 };
+
+type Reading = readonly [pattern: RegExp, kind: ErrorKind, message: string, cause?: string];
+
+const UNKNOWN: Reading = [/$/, 'unavailable', 'the volume cannot be read'];
+const ANSWERS: readonly Reading[] = [
+  [/Stale file handle/, 'unavailable', 'the server does not know the mounted volume any more', 'ESTALE'],
+  [/Input\/output error|timed out|refused|No route|unreachable/, 'unreachable', 'the server does not answer'],
+];

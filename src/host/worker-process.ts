@@ -1,3 +1,4 @@
+import { stat } from 'node:fs/promises';
 import { DriverError, errnoOf } from '../domain/errors.ts';
 import { createExec, noObserver } from './exec.ts';
 import { createMounter } from './mounter.ts';
@@ -6,23 +7,48 @@ import { createRoot } from './root.ts';
 import { noStep } from './step.ts';
 import type { WorkerAnswer, WorkerRequest } from './worker.ts';
 
-/** The worker's side: does file work below one root for the process that has started it, until that one goes. */
-export const serveWorker = (path: string): Promise<number> => {
+/**
+ * The worker's side: does file work below one root for the process that has started it, until that one goes. Where the
+ * root is `mounted`, it is entered once and held: the bare directory below the mount is never taken for an empty pool.
+ */
+export const serveWorker = (path: string, mounted: boolean): Promise<number> => {
+  let entering: Promise<void> | undefined;
   const exec = createExec(noObserver);
-  const root = createRoot(path, { exec, mounter: createMounter(exec, createReadMounts()), step: noStep });
+  const root = createRoot(mounted ? '.' : path, {
+    exec,
+    mounter: createMounter(exec, createReadMounts()),
+    step: noStep,
+  });
   const methods = new Map<string, (...args: readonly unknown[]) => Promise<unknown>>();
   for (const [name, method] of Object.entries(root)) methods.set(name, method);
   for (const [name, method] of Object.entries(root.volumes)) methods.set(`volumes.${name}`, method);
 
+  const enter = async (): Promise<void> => {
+    if (!mounted) return;
+    entering ??= enterMount(path).catch((thrown: unknown) => {
+      entering = undefined;
+      throw thrown;
+    });
+    await entering;
+  };
+
   process.on('message', (request: WorkerRequest) => {
     const { id, method, args } = request;
-    const work = methods.get(method)?.(...args) ?? Promise.reject(new Error(`no method ${method}`));
-    work.then(
-      (value) => answer({ id, value }),
-      (thrown: unknown) => answer({ id, error: describe(thrown) }),
-    );
+    const work = methods.get(method) ?? (() => Promise.reject(new Error(`no method ${method}`)));
+    enter()
+      .then(() => work(...args))
+      .then(
+        (value) => answer({ id, value }),
+        (thrown: unknown) => answer({ id, error: describe(thrown) }),
+      );
   });
   return new Promise((resolve) => process.once('disconnect', () => resolve(0)));
+};
+
+const enterMount = async (path: string): Promise<void> => {
+  process.chdir(path);
+  const [here, above] = await Promise.all([stat('.'), stat('..')]);
+  if (here.dev === above.dev) throw new DriverError('unavailable', `${path} is not mounted`, { cause: 'ESTALE' });
 };
 
 const answer = (message: WorkerAnswer): void => {
@@ -35,6 +61,9 @@ const describe = (thrown: unknown): NonNullable<WorkerAnswer['error']> => {
   return {
     kind: error.kind,
     message: error.message,
-    code: errnoOf(detail) ?? (error.kind === 'internal' ? String(detail) : undefined),
+    code:
+      errnoOf(detail) ??
+      (typeof error.cause === 'string' ? error.cause : undefined) ??
+      (error.kind === 'internal' ? String(detail) : undefined),
   };
 };

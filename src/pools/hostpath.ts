@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import { isBelow } from '../domain/paths.ts';
 import type { Breaker } from '../host/breaker.ts';
 import type { Exec } from '../host/exec.ts';
+import type { Mounter } from '../host/mounter.ts';
 import type { ReadMounts } from '../host/mountinfo.ts';
 import { sameDirectory } from '../host/mountinfo.ts';
 import { createRoot, type Root, type RootTools } from '../host/root.ts';
@@ -18,7 +19,7 @@ export const createHostPathPool = (
   tools: RootTools,
   readMounts: ReadMounts,
 ): Pool => ({
-  ...bindPool(settings, createRoot(path, tools), readMounts),
+  ...bindPool(settings, createRoot(path, tools), tools.mounter, readMounts),
   reach: 'node',
   measure: spaceOf,
   problem: () => undefined,
@@ -28,6 +29,7 @@ export const createHostPathPool = (
 /** What a pool needs whose storage may stop answering. */
 export interface SharedTools {
   readonly exec: Exec;
+  readonly mounter: Mounter;
   readonly breaker: Breaker;
   readonly worker: Worker;
 }
@@ -39,9 +41,9 @@ export const createSharedPathPool = (
   tools: SharedTools,
   readMounts: ReadMounts,
 ): Pool => {
-  const { exec, breaker, worker } = tools;
+  const { exec, breaker, worker, mounter } = tools;
   return {
-    ...bindPool(settings, createWorkerRoot(path, worker, breaker.run), readMounts),
+    ...bindPool(settings, createWorkerRoot(path, worker, breaker.run), mounter, readMounts),
     reach: 'everywhere',
     measure: (volumePath) => breaker.run(() => spaceByChild(exec, volumePath)),
     problem: breaker.problem,
@@ -49,7 +51,7 @@ export const createSharedPathPool = (
   };
 };
 
-const bindPool = (settings: PoolSettings, root: Root, readMounts: ReadMounts) => {
+const bindPool = (settings: PoolSettings, root: Root, mounter: Mounter, readMounts: ReadMounts) => {
   const isShownBy: Pool['isShownBy'] = (entry, directory, table) => {
     const expected = table.identify(join(root.path, directory));
     return expected !== undefined && sameDirectory(entry, expected);
@@ -60,6 +62,11 @@ const bindPool = (settings: PoolSettings, root: Root, readMounts: ReadMounts) =>
     mountOptionKind: 'bind' as const,
     findOut: () => findOut(root, readMounts),
     attach: (directory, stagingPath) => root.bind(directory, stagingPath),
+    reattach: async (directory, stagingPath) => {
+      await root.kindOf(directory);
+      await mounter.unmount(stagingPath);
+      await root.bind(directory, stagingPath);
+    },
     isShownBy,
     owns: (entry, table) => {
       const own = table.identify(root.path);

@@ -1,8 +1,8 @@
+import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
-import { DriverError, errnoOf } from '../domain/errors.ts';
+import { isCausedBy } from '../domain/errors.ts';
 import type { Directory } from '../domain/paths.ts';
-import { makeOwnMountPoint } from '../host/mount-point.ts';
-import type { Mounter } from '../host/mounter.ts';
+import { makeOwnMountPoint, removeMountPoint } from '../host/mount-point.ts';
 import type { MountEntry, ReadMounts } from '../host/mountinfo.ts';
 import { createRoot, type RootTools } from '../host/root.ts';
 import { spaceByChild } from '../host/space.ts';
@@ -26,7 +26,6 @@ export interface NfsPool extends PoolSettings {
 }
 
 export interface NfsTools extends SharedTools {
-  readonly mounter: Mounter;
   readonly readMounts: ReadMounts;
   readonly step: RootTools['step'];
 }
@@ -46,10 +45,7 @@ export const createNfsPool = (settings: NfsPool, tools: NfsTools): Pool => {
     if (there !== undefined) await mounter.unmount(mountPath);
     await makeOwnMountPoint(mountPath);
     const options = settings.controllerMountOptions;
-    await mounter.mountNfs(sourceOf(settings), mountPath, options, REACH_DEADLINE_MS).catch((thrown: unknown) => {
-      // A missing export is a silent server; a missing volume would be an answer, and a deletion would be done with.
-      throw new DriverError('unavailable', DriverError.from(thrown).message, { cause: thrown });
-    });
+    await mounter.mountNfs(sourceOf(settings), mountPath, options, REACH_DEADLINE_MS);
   };
   let mounting: Promise<void> | undefined;
   const ensureMounted = (): Promise<void> => {
@@ -62,18 +58,44 @@ export const createNfsPool = (settings: NfsPool, tools: NfsTools): Pool => {
     await ensureMounted();
     return work();
   };
+  /** Lets go of a mount, unless somebody has since the caller has looked. The worker holds its folders open. */
+  let mountNumber = 0;
+  const letGo = async (seen: number): Promise<void> => {
+    if (seen !== mountNumber) return;
+    mountNumber += 1;
+    worker.stop();
+    await mounter.unmount(mountPath);
+  };
   /** A server that came back with other file handles is mounted anew, once. */
   const reach = <Value>(work: () => Promise<Value>): Promise<Value> =>
     breaker.run(async () => {
+      const seen = mountNumber;
       try {
         return await reachOnce(work);
       } catch (thrown) {
-        if (!isStale(thrown)) throw thrown;
-        worker.stop();
-        await mounter.unmount(mountPath);
+        if (seen === mountNumber && !isCausedBy(thrown, ...HANDLE_LOST)) throw thrown;
+        await letGo(seen);
         return reachOnce(work);
       }
     });
+
+  const mountVolume = (directory: Directory, path: string, options: readonly string[]): Promise<void> => {
+    const all = [...settings.mountOptions, ...options];
+    return mounter.mountNfs(sourceOf(settings, directory), path, all, ATTACH_DEADLINE_MS);
+  };
+  /** Mounted aside first: a staging path that is empty would not be staged again while pods use the volume. */
+  const remountVolume = async (directory: Directory, stagingPath: string, options: readonly string[]) => {
+    const aside = `${mountPath}.${randomUUID()}`;
+    await makeOwnMountPoint(aside);
+    try {
+      await mountVolume(directory, aside, options);
+      await mounter.unmount(stagingPath);
+      await mounter.bind(aside, stagingPath, []);
+    } finally {
+      await mounter.unmount(aside);
+      await removeMountPoint(aside);
+    }
+  };
 
   const root = localPath === undefined ? createWorkerRoot(mountPath, worker, reach) : createRoot(localPath, tools);
   return {
@@ -84,15 +106,8 @@ export const createNfsPool = (settings: NfsPool, tools: NfsTools): Pool => {
     reach: 'everywhere',
     mountOptionKind: 'nfs',
     findOut: () => findOut(root, readMounts),
-    attach: (directory, stagingPath, options) =>
-      breaker.run(() =>
-        mounter.mountNfs(
-          sourceOf(settings, directory),
-          stagingPath,
-          [...settings.mountOptions, ...options],
-          ATTACH_DEADLINE_MS,
-        ),
-      ),
+    attach: (directory, stagingPath, options) => breaker.run(() => mountVolume(directory, stagingPath, options)),
+    reattach: (directory, stagingPath, options) => breaker.run(() => remountVolume(directory, stagingPath, options)),
     isShownBy: (entry, directory) => isNfs(entry) && entry.source === sourceOf(settings, directory),
     owns: (entry) => isNfs(entry) && entry.source.startsWith(`${bracket(settings.server)}:`),
     measure: (path) => breaker.run(() => spaceByChild(exec, path)),
@@ -111,7 +126,5 @@ const bracket = (server: string): string => (server.includes(':') ? `[${server}]
 
 const isNfs = ({ fileSystem }: MountEntry): boolean => fileSystem === 'nfs' || fileSystem === 'nfs4';
 
-const isStale = (thrown: unknown): boolean =>
-  errnoOf(thrown) === 'ESTALE' ||
-  (thrown as DriverError).cause === 'ESTALE' ||
-  errnoOf((thrown as DriverError).cause) === 'ESTALE';
+/** The server has forgotten the mount: it has come back as another, or the export is (or was) gone. */
+const HANDLE_LOST = ['ESTALE', 'EACCES', 'EPERM'];

@@ -20,6 +20,8 @@ export interface Pool {
   readonly findOut: () => Promise<Facts>;
   /** Puts a volume directory at a staging path, with options of the file system. */
   readonly attach: (directory: Directory, stagingPath: string, options: readonly string[]) => Promise<void>;
+  /** The same where a mount is that the server does not know any more. Leaves it when there is nothing to replace it. */
+  readonly reattach: Pool['attach'];
   /** True when this mount shows that volume directory. */
   readonly isShownBy: (entry: MountEntry, directory: Directory, table: MountTable) => boolean;
   /** Bytes and inodes of the volume mounted at a path. Throws unavailable where the storage does not answer. */

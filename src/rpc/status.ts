@@ -15,6 +15,7 @@ const CODES: Readonly<Record<ErrorKind, status>> = {
   aborted: status.ABORTED,
   'deadline-exceeded': status.DEADLINE_EXCEEDED,
   unavailable: status.UNAVAILABLE,
+  unreachable: status.UNAVAILABLE,
   internal: status.INTERNAL,
 };
 

@@ -62,8 +62,17 @@ const bytesLeft = async (shelf: Shelf): Promise<number> => {
 
 /** Where others write too, memory is behind; while the storage does not answer, it is all there is. */
 const refresh = async ({ pool, ledger }: Shelf): Promise<void> => {
-  if (pool.reach === 'everywhere' && ledger.isLoaded()) await ledger.refresh().catch(() => {});
+  if (pool.reach === 'everywhere' && ledger.isLoaded())
+    await Promise.race([ledger.refresh().catch(() => {}), patience(pool)]);
 };
+
+/** A look at the names takes far less. A server that is known to be silent is tried behind our back. */
+const PATIENCE_MS = 3_000;
+
+const patience = ({ problem }: Shelf['pool']): Promise<void> =>
+  new Promise((resolve) => {
+    setTimeout(resolve, problem() === undefined ? PATIENCE_MS : 0).unref();
+  });
 
 const readyAfter = ({ pool, ledger }: Shelf, token: string): readonly VolumeRecord[] => {
   const after = token === '' ? undefined : parseToken(token);

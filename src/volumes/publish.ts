@@ -29,7 +29,7 @@ export const publishVolume = (context: NodeContext, command: PublishCommand, cal
     const options = bindOptions(staged, command, asked.bind);
     if (isPublished(table, staged, targetPath, options)) return;
     if (capability.mode === 'SINGLE_NODE_SINGLE_WRITER') refuseSecondTarget(table, staged, command);
-    await keepAlive(context, pool, command, asked.fileSystem);
+    await keepAlive(pool, command, asked.fileSystem);
     await makeMountPoint(targetPath);
     context.step('target made');
     await context.mounter.bind(stagingPath, targetPath, options);

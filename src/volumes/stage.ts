@@ -1,5 +1,5 @@
 import type { Location } from '../domain/attributes.ts';
-import { DriverError, quote } from '../domain/errors.ts';
+import { DriverError, isCausedBy, quote } from '../domain/errors.ts';
 import { sortMountOptions } from '../domain/mount-options.ts';
 import { makeMountPoint } from '../host/mount-point.ts';
 import type { MountEntry } from '../host/mountinfo.ts';
@@ -23,7 +23,7 @@ export const stageVolume = (context: NodeContext, command: StageCommand, call: C
     const table = await context.readMounts();
     const there = table.at(stagingPath);
     if (there !== undefined && pool.isShownBy(there, location.directory, table)) {
-      return keepAlive(context, pool, command, options.fileSystem);
+      return keepAlive(pool, command, options.fileSystem);
     }
     if (there !== undefined) await makeWay(context, pool, there);
     await makeMountPoint(stagingPath);
@@ -38,7 +38,6 @@ export const unstageVolume = (context: NodeContext, volumeId: string, stagingPat
 
 /** A stale mount is replaced. Throws where the server is silent, and leaves the mount: its data may be on the way. */
 export const keepAlive = async (
-  context: NodeContext,
   pool: Pool,
   { location, stagingPath }: Pick<StageCommand, 'location' | 'stagingPath'>,
   options: readonly string[],
@@ -47,9 +46,8 @@ export const keepAlive = async (
   try {
     await pool.measure(stagingPath);
   } catch (thrown) {
-    if (DriverError.from(thrown).kind !== 'failed-precondition') throw thrown;
-    await context.mounter.unmount(stagingPath);
-    await pool.attach(location.directory, stagingPath, options);
+    if (!isCausedBy(thrown, 'ESTALE')) throw thrown;
+    await pool.reattach(location.directory, stagingPath, options);
   }
 };
 

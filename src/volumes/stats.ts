@@ -1,4 +1,4 @@
-import { DriverError, type ErrorKind, quote } from '../domain/errors.ts';
+import { DriverError, quote } from '../domain/errors.ts';
 import type { Space } from '../domain/space.ts';
 import type { MountEntry, MountTable } from '../host/mountinfo.ts';
 import { spaceOf } from '../host/space.ts';
@@ -42,11 +42,9 @@ export const createGetVolumeStats = (context: NodeContext): GetVolumeStats => {
 /** What a server that does not answer is described with; anything else is thrown on. */
 const silence = (thrown: unknown): string => {
   const { kind, message } = DriverError.from(thrown);
-  if (!SILENT.has(kind)) throw thrown;
+  if (!['unavailable', 'unreachable', 'deadline-exceeded'].includes(kind)) throw thrown;
   return message;
 };
-
-const SILENT: ReadonlySet<ErrorKind> = new Set(['unavailable', 'deadline-exceeded', 'failed-precondition']);
 
 /** By the pool the mount is of; any other mount on a node whose volumes are local is local too. */
 const measure = ({ shelves }: NodeContext, entry: MountEntry, table: MountTable, path: string): Promise<Space> => {

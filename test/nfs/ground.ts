@@ -1,0 +1,39 @@
+import { execFile } from 'node:child_process';
+import { setTimeout } from 'node:timers/promises';
+import { promisify } from 'node:util';
+
+/** One of the two NFS servers that `guest` runs beside us. */
+export interface Server {
+  readonly name: 'a' | 'b';
+  readonly address: string;
+  /** What it exports, as it sees it itself. */
+  readonly directory: string;
+}
+
+/** What befalls a server, and what ends it: see inside/srv. */
+export type Fault = 'drop' | 'stop' | 'unplug' | 'hide' | 'close' | 'reboot';
+export type Remedy = 'heal' | 'start' | 'plug' | 'show';
+
+export const variable = (name: string): string => {
+  const value = process.env[name];
+  if (value === undefined) throw new Error(`$${name} is not set: this runs in test/nfs/guest`);
+  return value;
+};
+
+export const EXPORT = variable('NFS_EXPORT');
+export const A: Server = { name: 'a', address: variable('NFS_A'), directory: variable('NFS_A_DIR') };
+export const B: Server = { name: 'b', address: variable('NFS_B'), directory: variable('NFS_B_DIR') };
+export const A_BY_IPV6: Server = { ...A, address: variable('NFS_A_V6') };
+
+export const srv = async (what: Fault | Remedy, { name }: Server): Promise<void> => {
+  await promisify(execFile)('srv', [what, name]);
+};
+
+/** Awaits a truth that comes by itself. */
+export const until = async (what: string, ms: number, isTrue: () => boolean | Promise<boolean>): Promise<void> => {
+  const end = Date.now() + ms;
+  while (!(await isTrue())) {
+    if (Date.now() > end) throw new Error(`not within ${ms} ms: ${what}`);
+    await setTimeout(200);
+  }
+};

@@ -1,0 +1,71 @@
+import assert from 'node:assert/strict';
+import { execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { promisify } from 'node:util';
+import { codeOf } from '../support/volume.ts';
+import { measure, pathsFor, requestsFor } from './calls.ts';
+import { A, B, srv } from './ground.ts';
+import { endShared, poolOn, startShared } from './shared-driver.ts';
+import { inSeconds } from './table.ts';
+import type { Tests } from './tests.ts';
+
+/** What a pod notices of the trouble of its neighbours. */
+export const neighbourTests: Tests = {
+  'a pod that waits for a silent server loses nothing when another pod is deleted': () => waitBesideDeletion(),
+  'a node that has mounted nothing yet mounts from B while A is silent': () => mountFirstFromB(),
+};
+
+/** All volumes of an export are one file system to the kernel: force on one of them would end the writes of all. */
+const waitBesideDeletion = async (): Promise<void> => {
+  const driver = await startShared({ main: poolOn(A) });
+  const [writer, deleted] = ['writer', 'deleted'].map((name) => requestsFor(driver, 'main', name));
+  assert.ok(writer !== undefined && deleted !== undefined);
+  for (const { CreateVolume, NodeStageVolume, NodePublishVolume } of [writer, deleted]) {
+    await CreateVolume();
+    await NodeStageVolume();
+    await NodePublishVolume();
+  }
+  const file = join((await pathsFor(driver, 'writer')).target, 'file');
+  const pod = spawn('sleep', ['600'], { cwd: (await pathsFor(driver, 'deleted')).target, stdio: 'ignore' });
+  await srv('drop', A);
+  const writing = spawn('dd', ['if=/dev/zero', `of=${file}`, 'bs=64k', 'count=16', 'conv=fsync'], { stdio: 'ignore' });
+  const written = once(writing, 'exit');
+  await sleep(2_000);
+  const codes = [await codeOf(deleted.NodeUnpublishVolume()), await codeOf(deleted.NodeUnstageVolume())];
+  await sleep(1_000);
+  await srv('heal', A);
+  const [status] = await written;
+  pod.kill('SIGKILL');
+  for (const { NodeUnpublishVolume, NodeUnstageVolume, DeleteVolume } of [writer, deleted]) {
+    await NodeUnpublishVolume();
+    await NodeUnstageVolume();
+    await DeleteVolume();
+  }
+  await endShared(driver);
+  assert.deepEqual([codes, status], [['OK', 'OK'], 0]);
+};
+
+/** The first mount from a server is where the kernel makes its acquaintance, one server at a time. */
+const mountFirstFromB = async (): Promise<void> => {
+  const controller = await startShared({ main: poolOn(A, { local: true }), spare: poolOn(B, { local: true }) });
+  await Promise.all(['main', 'spare'].map((pool) => requestsFor(controller, pool, 'first').CreateVolume()));
+  const node = await startShared({ main: poolOn(A), spare: poolOn(B) }, { flags: ['--mode', 'node'] });
+  const { stdout } = await promisify(execFile)('sh', ['-c', 'grep -c " nfs4* " /proc/mounts || true']);
+  assert.equal(stdout.trim(), '0', 'something is mounted still');
+  const [a, b] = ['main', 'spare'].map((pool) => requestsFor(node, pool, 'first'));
+  assert.ok(a !== undefined && b !== undefined);
+  await srv('drop', A);
+  const silent = measure(a.NodeStageVolume);
+  await sleep(1_000);
+  const staged = await measure(b.NodeStageVolume);
+  const waited = await silent;
+  await srv('heal', A);
+  console.info(`        from B after ${inSeconds(staged.ms)} s; from A ${waited.code} after ${inSeconds(waited.ms)} s`);
+  for (const requests of [a, b]) await requests.NodeUnstageVolume();
+  await Promise.all(['main', 'spare'].map((pool) => requestsFor(controller, pool, 'first').DeleteVolume()));
+  for (const driver of [node, controller]) await endShared(driver);
+  assert.equal(staged.code, 'OK');
+  assert.ok(staged.ms < 10_000, `B waited for A: ${inSeconds(staged.ms)} s`);
+};

@@ -1,0 +1,127 @@
+import assert from 'node:assert/strict';
+import { cp, mkdir, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Volume__Output } from '../../src/gen/csi/v1/Volume.ts';
+import type { VolumeCapability } from '../../src/gen/csi/v1/VolumeCapability.ts';
+import { removeHome, type TestDriver } from '../support/driver.ts';
+import {
+  codeOf,
+  createVolume,
+  kubeletPaths,
+  mountCapability,
+  publish,
+  stage,
+  unpublish,
+  unstage,
+} from '../support/volume.ts';
+import { A, A_BY_IPV6, B, type Server } from './ground.ts';
+import { endShared, poolOn, startShared } from './shared-driver.ts';
+import type { Tests } from './tests.ts';
+
+/** What users do with volumes on an export, from beginning to end. */
+export const storyTests: Tests = {
+  'a static PV is written on one node, read on another, and seen by two at once': () => shareStaticVolume(A),
+  'the same on a server with an IPv6 address': () => shareStaticVolume(A_BY_IPV6),
+  'a pool is pointed at another server under its volumes': () => repoint(),
+};
+
+const SHARED = 'MULTI_NODE_MULTI_WRITER';
+
+/** A directory that an admin has made, and the PV written for it by hand. */
+const staticVolume = async ({ directory }: Server, name: string): Promise<Volume__Output> => {
+  await mkdir(join(directory, name), { recursive: true });
+  return {
+    volume_id: `main/${name}`,
+    volume_context: { pool: 'main', directory: name },
+    capacity_bytes: 0,
+    content_source: null,
+    accessible_topology: [],
+  };
+};
+
+/** Stages and publishes as the kubelet does; answers how to take it down again. */
+const attach = async (
+  node: TestDriver,
+  volume: Volume__Output,
+  { readonly = false, capability = mountCapability(SHARED), pod = 'pod-1' as string } = {},
+) => {
+  const paths = await kubeletPaths(node, volume.volume_id.replace('/', '-'), pod);
+  await stage(node, volume, paths.staging);
+  await publish(node, volume, paths, { readonly, capability: capability as VolumeCapability });
+  return {
+    path: paths.target,
+    detach: async () => {
+      await unpublish(node, volume.volume_id, paths.target);
+      await unstage(node, volume.volume_id, paths.staging);
+    },
+  };
+};
+
+const withNodes = async (server: Server, work: (one: TestDriver, two: TestDriver) => Promise<void>): Promise<void> => {
+  const nodes = await Promise.all(
+    ['node-1', 'node-2'].map((name) =>
+      startShared({ main: poolOn(server) }, { flags: ['--mode', 'node', '--node-id', name] }),
+    ),
+  );
+  const [one, two] = nodes as [TestDriver, TestDriver];
+  try {
+    await work(one, two);
+  } finally {
+    await Promise.all(nodes.map(endShared));
+  }
+};
+
+const shareStaticVolume = (server: Server): Promise<void> =>
+  withNodes(server, async (one, two) => {
+    const volume = await staticVolume(server, 'by-hand');
+    const first = await attach(one, volume);
+    await writeFile(join(first.path, 'note'), 'from one');
+    await first.detach();
+    assert.equal(await readFile(join(server.directory, 'by-hand/note'), 'utf8'), 'from one');
+
+    const second = await attach(two, volume);
+    assert.equal(await readFile(join(second.path, 'note'), 'utf8'), 'from one');
+    const again = await attach(one, volume);
+    await writeFile(join(second.path, 'both'), 'from two');
+    assert.equal(await readFile(join(again.path, 'both'), 'utf8'), 'from two');
+    await again.detach();
+
+    const reader = await attach(one, volume, { readonly: true, pod: 'pod-reader' });
+    assert.equal(await readFile(join(reader.path, 'both'), 'utf8'), 'from two');
+    await assert.rejects(writeFile(join(reader.path, 'mine'), 'x'), { code: 'EROFS' });
+    const readers = mountCapability('MULTI_NODE_READER_ONLY');
+    const other = await attach(two, volume, { capability: readers, pod: 'pod-reader' });
+    await assert.rejects(writeFile(join(other.path, 'mine'), 'x'), { code: 'EROFS' });
+    await writeFile(join(second.path, 'still'), 'writable');
+    for (const { detach } of [reader, other]) await detach();
+    await second.detach();
+  });
+
+const repoint = async (): Promise<void> => {
+  const before = await startShared({ main: poolOn(A) });
+  const { home } = before;
+  const volume = await createVolume(before, 'moving');
+  const old = await attach(before, volume);
+  await writeFile(join(old.path, 'data'), 'made on A');
+  await before.stop();
+
+  await cp(A.directory, B.directory, { recursive: true, preserveTimestamps: true });
+  const after = await startShared({ main: poolOn(B) }, { home });
+  try {
+    const paths = await kubeletPaths(after, 'main-moving');
+    // What a running pod uses is not taken from under it; the next pod gets the new server.
+    assert.equal(await codeOf(stage(after, volume, paths.staging)), 'FAILED_PRECONDITION');
+    assert.equal(await readFile(join(old.path, 'data'), 'utf8'), 'made on A');
+    await unpublish(after, volume.volume_id, paths.target);
+    const moved = await attach(after, volume);
+    assert.match(await readFile('/proc/self/mountinfo', 'utf8'), new RegExp(`${B.address}:/export/moving`));
+    assert.equal(await readFile(join(moved.path, 'data'), 'utf8'), 'made on A');
+    await writeFile(join(moved.path, 'data'), 'changed on B');
+    assert.equal(await readFile(join(A.directory, 'moving/data'), 'utf8'), 'made on A');
+    await moved.detach();
+    await after.controller.DeleteVolume({ volume_id: volume.volume_id });
+  } finally {
+    await endShared(after);
+    await removeHome(home);
+  }
+};
