@@ -10,7 +10,7 @@ import { type DriverOptions, isRoot, removeHome, startDriver, type TestDriver } 
  */
 const main = async (): Promise<number> => {
   if (!isRoot) {
-    console.info('csi-sanity: not root, so nothing can be mounted: it did not run');
+    console.info('not root, so nothing can be mounted: the unit tests ran, the driver tests and csi-sanity did not');
     return 0;
   }
   const binary = execFileSync(join(import.meta.dirname, 'build'), { encoding: 'utf8' }).trim();
