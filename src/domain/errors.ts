@@ -38,7 +38,15 @@ export class DriverError extends Error {
 
 /** The errno name (`ENOENT`) of a system error, or undefined. */
 export const errnoOf = (thrown: unknown): string | undefined =>
-  thrown instanceof Error && 'code' in thrown && typeof thrown.code === 'string' ? thrown.code : undefined;
+  thrown instanceof Error && 'code' in thrown && typeof thrown.code === 'string'
+    ? (NAMELESS[thrown.code] ?? thrown.code)
+    : undefined;
+
+/** Errors of Linux that libuv has no name for. */
+const NAMELESS: Readonly<Record<string, string>> = {
+  'Unknown system error -116': 'ESTALE',
+  'Unknown system error -122': 'EDQUOT',
+};
 
 /** True when one of these errnos is behind an error, here or in a worker. */
 export const isCausedBy = (thrown: unknown, ...codes: readonly string[]): boolean => {
