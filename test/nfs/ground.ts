@@ -1,4 +1,6 @@
 import { execFile } from 'node:child_process';
+import { readdir, rm } from 'node:fs/promises';
+import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { promisify } from 'node:util';
 
@@ -27,6 +29,11 @@ export const A_BY_IPV6: Server = { ...A, address: variable('NFS_A_V6') };
 
 export const srv = async (what: Fault | Remedy, { name }: Server): Promise<void> => {
   await promisify(execFile)('srv', [what, name]);
+};
+
+/** Takes everything from an export, as an admin would on the server. */
+export const clear = async ({ directory }: Server): Promise<void> => {
+  for (const entry of await readdir(directory)) await rm(join(directory, entry), { recursive: true });
 };
 
 /** Awaits a truth that comes by itself. */

@@ -3,7 +3,7 @@ import { cp, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Volume__Output } from '../../src/gen/csi/v1/Volume.ts';
 import type { VolumeCapability } from '../../src/gen/csi/v1/VolumeCapability.ts';
-import { removeHome, type TestDriver } from '../support/driver.ts';
+import type { TestDriver } from '../support/driver.ts';
 import {
   codeOf,
   createVolume,
@@ -14,7 +14,7 @@ import {
   unpublish,
   unstage,
 } from '../support/volume.ts';
-import { A, A_BY_IPV6, B, type Server } from './ground.ts';
+import { A, A_BY_IPV6, B, clear, type Server } from './ground.ts';
 import { endShared, poolOn, startShared } from './shared-driver.ts';
 import type { Tests } from './tests.ts';
 
@@ -68,6 +68,7 @@ const withNodes = async (server: Server, work: (one: TestDriver, two: TestDriver
     await work(one, two);
   } finally {
     await Promise.all(nodes.map(endShared));
+    await clear(server);
   }
 };
 
@@ -122,6 +123,6 @@ const repoint = async (): Promise<void> => {
     await after.controller.DeleteVolume({ volume_id: volume.volume_id });
   } finally {
     await endShared(after);
-    await removeHome(home);
+    await Promise.all([A, B].map(clear));
   }
 };
