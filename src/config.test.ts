@@ -16,8 +16,6 @@ describe('the pools file', () => {
       capacity: 1.5 * 1024 ** 4,
       directory: '{namespace}-{claim}-{volume}',
       mode: 0o750,
-      uid: 0,
-      gid: 0,
       onDelete: 'delete',
       existing: 'fail',
     });
@@ -50,6 +48,14 @@ pools:
     ['pools: {}', 'at least one pool'],
     ['pools: [', 'not YAML'],
     ['pools: {a: {hostPath: {path: /x}}, b: {hostPath: {path: /x}}}', 'overlaps the path of pool a'],
+    [
+      'pools: {a: {nfs: {server: nas, export: /e}}, b: {nfs: {server: nas, export: /e/f}}}',
+      'pools.b.nfs.export: overlaps the path of pool a',
+    ],
+    [
+      'pools: {a: {nfs: {server: nas, export: /e, controller: {localPath: /x}}}, b: {hostPath: {path: /x, shared: true}}}',
+      'pools.b.hostPath.path: overlaps the path of pool a',
+    ],
     ['pools: {a: {hostPath: {path: /x}}, b: {nfs: {server: nas, export: /e}}}', 'they are two drivers'],
     ['pools: {a: {nfs: {server: "nas;x", export: /e}}}', 'pools.a.nfs.server: expected a DNS name'],
     [

@@ -32,8 +32,8 @@ const recordSchema = z.object({
   parameters: z.record(z.string(), z.string()),
   settings: z.object({
     mode: z.int().min(0).max(0o7777),
-    uid: z.int().nonnegative(),
-    gid: z.int().nonnegative(),
+    uid: z.int().nonnegative().optional(),
+    gid: z.int().nonnegative().optional(),
     onDelete: z.enum(['delete', 'retain', 'archive']),
   }),
   adopted: z.boolean(),

@@ -6,11 +6,11 @@ export const LAYOUT = 1;
 export type OnDelete = 'delete' | 'retain' | 'archive';
 export type Existing = 'fail' | 'adopt';
 
-/** Who owns the volume directory and with which permission bits. */
+/** Who owns the volume directory and with which permission bits; an owner that is left out is whoever makes it. */
 export interface Ownership {
   readonly mode: number;
-  readonly uid: number;
-  readonly gid: number;
+  readonly uid?: number | undefined;
+  readonly gid?: number | undefined;
 }
 
 /** What ControllerModifyVolume may change. */

@@ -94,11 +94,13 @@ const makeNew = async (path: string, mode: number): Promise<boolean> => {
   }
 };
 
-/** Owner first: chown(2) clears the set-id bits that the mode may have. */
+/** Owner first: chown(2) clears the set-id bits that the mode may have. A server that squashes root refuses any. */
 export const own = async (directory: FileHandle, { mode, uid, gid }: Ownership): Promise<void> => {
-  await directory.chown(uid, gid);
+  if (uid !== undefined || gid !== undefined) await directory.chown(uid ?? UNCHANGED, gid ?? UNCHANGED);
   await directory.chmod(mode);
 };
+
+const UNCHANGED = -1;
 
 /** What is at the path itself, links not followed. */
 export const kindOf = async (path: string): Promise<'missing' | 'directory' | 'other'> => {

@@ -29,6 +29,8 @@ export interface Root extends Trash {
   /** Removes temporary files older than `minimumAgeMs`, which writers that died have left. */
   readonly clean: (minimumAgeMs: number) => Promise<void>;
   readonly kindOf: (directory: Directory) => Promise<DirectoryKind>;
+  /** The inode number of a volume directory. Throws not-found, or failed-precondition for a link or a file. */
+  readonly identify: (directory: Directory) => Promise<string>;
   readonly make: (directory: Directory, ownership: Ownership) => Promise<'made' | 'existed'>;
   readonly own: (directory: Directory, ownership: Ownership) => Promise<void>;
   /** Removes a directory that is empty; leaves anything else alone. */
@@ -60,6 +62,8 @@ export const createRoot = (path: string, { exec, mounter, step }: RootTools): Ro
       for (const folder of [ownFolder, volumesFolder]) await removeTemporary(folder, minimumAgeMs);
     },
     kindOf: (directory) => inspect(path, directory),
+    identify: async (directory) =>
+      using(await openBelow(path, directory), async (handle) => String((await handle.stat({ bigint: true })).ino)),
     make: (directory, ownership) => makeBelow(path, directory, ownership, step),
     own: async (directory, ownership) => using(await openBelow(path, directory), (handle) => own(handle, ownership)),
     removeEmpty: (directory) => removeEmpty(path, directory),

@@ -4,20 +4,20 @@ import { createExec, noObserver } from './exec.ts';
 import { createMounter } from './mounter.ts';
 import { createReadMounts } from './mountinfo.ts';
 import { createRoot } from './root.ts';
-import { noStep } from './step.ts';
+import type { Step } from './step.ts';
 import type { WorkerAnswer, WorkerRequest } from './worker.ts';
 
 /**
  * The worker's side: does file work below one root for the process that has started it, until that one goes. Where the
  * root is `mounted`, it is entered once and held: the bare directory below the mount is never taken for an empty pool.
  */
-export const serveWorker = (path: string, mounted: boolean): Promise<number> => {
+export const serveWorker = (path: string, mounted: boolean, step: Step): Promise<number> => {
   let entering: Promise<void> | undefined;
   const exec = createExec(noObserver);
   const root = createRoot(mounted ? '.' : path, {
     exec,
     mounter: createMounter(exec, createReadMounts()),
-    step: noStep,
+    step,
   });
   const methods = new Map<string, (...args: readonly unknown[]) => Promise<unknown>>();
   for (const [name, method] of Object.entries(root)) methods.set(name, method);

@@ -31,6 +31,7 @@ export const createWorkerRoot = (
     'prepare',
     'clean',
     'kindOf',
+    'identify',
     'make',
     'own',
     'removeEmpty',

@@ -151,6 +151,8 @@ const begin = async (
   const kind = await shelf.pool.root.kindOf(record.directory);
   if (kind === 'other' || (kind !== 'missing' && existing === 'fail')) throw directoryTaken(record, kind);
   const creating = { ...record, adopted: kind !== 'missing' };
+  // A controller that was just elected knows the sum of the volumes only as it was when it started.
+  if (shelf.pool.reach === 'everywhere' && shelf.pool.budgetBytes !== undefined) await shelf.ledger.refresh();
   if (!(await shelf.ledger.create(creating)))
     throw new DriverError('aborted', 'another controller is making this volume');
   context.step('record made');

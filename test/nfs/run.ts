@@ -1,3 +1,4 @@
+import { hostileTests } from './hostile.ts';
 import { lossTests } from './loss.ts';
 import { neighbourTests } from './neighbour.ts';
 import { createOutageTests } from './outages.ts';
@@ -8,7 +9,14 @@ import { runTests } from './tests.ts';
 /** What is shown on a real kernel NFS server and client. Arguments: the parts that are wanted; none: all of them. */
 const main = async (): Promise<number> =>
   runTests(
-    { sanity: sanityTests, story: storyTests, loss: lossTests, neighbour: neighbourTests, outage: createOutageTests() },
+    {
+      sanity: sanityTests,
+      story: storyTests,
+      hostile: hostileTests,
+      loss: lossTests,
+      neighbour: neighbourTests,
+      outage: createOutageTests(),
+    },
     process.argv.slice(2),
   );
 
