@@ -32,13 +32,14 @@ export const createWorkerRoot = (
     'clean',
     'kindOf',
     'make',
+    'isSubvolume',
     'own',
     'removeEmpty',
     'trash',
     'archive',
     'listTrash',
     'space',
-    'canReflink',
+    'abilities',
     'bind',
   ];
   return {
