@@ -31,10 +31,16 @@ export const makeSubvolume = async (exec: Exec, path: string): Promise<boolean> 
   }
 };
 
+/** Deletes a subvolume that holds no other. */
+export const deleteSubvolume = async (exec: Exec, path: string): Promise<void> => {
+  const id = await btrfs(exec, 'inspect-internal', 'rootid', path);
+  await deleteById(exec, path, id);
+};
+
 /**
  * Deletes every subvolume that is, or lies below, one of the directories which `belongs` knows by their path on the
  * file system. They are found and deleted by number: what a pod renames or links meanwhile leads nobody astray.
- * `handle` is a name for a subvolume of our own: deletion by number wants to be given one.
+ * `handle` is a free name for a subvolume of our own: deletion by number wants to be given one.
  */
 export const deleteSubvolumes = async (
   exec: Exec,
@@ -45,14 +51,19 @@ export const deleteSubvolumes = async (
   if (found.length === 0) return;
   await makeSubvolume(exec, handle);
   // One that holds another cannot be deleted before it.
-  const deepestFirst = found.toSorted((a, b) => b.path.length - a.path.length).map(({ id }) => id);
-  for (const id of [...deepestFirst, await subvolumeId(exec, handle)]) await deleteById(exec, handle, id);
+  for (const { id } of found.toSorted((a, b) => b.path.length - a.path.length)) {
+    // A name with a line break in it makes a list lie about others. Asked for by its number, each has its own path.
+    const path = await btrfs(exec, 'inspect-internal', 'subvolid-resolve', id, handle);
+    if (belongs(`/${path}`)) await deleteById(exec, handle, id);
+  }
+  await deleteSubvolume(exec, handle);
 };
 
-const deleteById = async (exec: Exec, handle: string, id: string): Promise<void> => {
-  await btrfs(exec, 'subvolume', 'delete', '--subvolid', id, handle);
+/** `at` is a subvolume too, of the same file system. */
+const deleteById = async (exec: Exec, at: string, id: string): Promise<void> => {
+  await btrfs(exec, 'subvolume', 'delete', '--subvolid', id, at);
   // Newer kernels do it themselves, later, and refuse; without quotas there is none.
-  await btrfs(exec, 'qgroup', 'destroy', `0/${id}`, dirname(handle)).catch(() => {});
+  await btrfs(exec, 'qgroup', 'destroy', `0/${id}`, dirname(at)).catch(() => {});
 };
 
 /** Magic number of the file system, and the inode of every subvolume's top directory: linux/magic.h, btrfs_tree.h */
@@ -67,7 +78,5 @@ const listSubvolumes = async (exec: Exec, folder: string) => {
   });
 };
 
-/** The number of a subvolume, which is that of its quota group too. */
-const subvolumeId = (exec: Exec, path: string): Promise<string> => btrfs(exec, 'inspect-internal', 'rootid', path);
-
-const btrfs = (exec: Exec, ...args: readonly string[]): Promise<string> => exec({ binary: '/bin/btrfs', args });
+/** Runs btrfs(8), and answers what it prints. */
+export const btrfs = (exec: Exec, ...args: readonly string[]): Promise<string> => exec({ binary: '/bin/btrfs', args });

@@ -40,6 +40,11 @@ export const createWorkerRoot = (
     'listTrash',
     'space',
     'abilities',
+    'newLimit',
+    'hold',
+    'lift',
+    'giveBack',
+    'usages',
     'bind',
   ];
   return {
@@ -48,6 +53,9 @@ export const createWorkerRoot = (
     volumes: volumes as unknown as Root['volumes'],
     purge: async (entries) => {
       await remote('purge', PURGE_DEADLINE_MS + DEADLINE_MS)(entries);
+    },
+    include: async (volume) => {
+      await remote('include', PURGE_DEADLINE_MS)(volume);
     },
   };
 };

@@ -91,7 +91,7 @@ describe.runIf(canBtrfs)('a root on btrfs', () => {
   });
 
   it('says what it is', async () => {
-    expect(driver.output()).toMatch(/"fileSystem":"btrfs".*"subvolumes":true,"reflink":true.*"msg":"pool opened"/);
-    expect((await readdir(at('.csi-subdir'))).sort()).toEqual(['pool.json', 'trash', 'volumes']);
+    expect(driver.output()).toMatch(/"fileSystem":"btrfs".*"subvolumes":true.*"reflink":true.*"msg":"pool opened"/);
+    expect((await readdir(at('.csi-subdir'))).sort()).toEqual(['pool.json', 'projects', 'trash', 'volumes']);
   });
 });
