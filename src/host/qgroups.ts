@@ -19,7 +19,10 @@ export const createQgroups = (root: string, exec: Exec, readMounts: ReadMounts, 
   lift: async (directory) => {
     await btrfs(exec, 'qgroup', 'limit', 'none', pathOf(directory));
   },
-  include: async () => {},
+  // Everything counts by itself, but with the next commit only.
+  include: async (directory) => {
+    await btrfs(exec, 'filesystem', 'sync', pathOf(directory));
+  },
   giveBack: async () => {},
   usages: async (volumes) => {
     const top = (await readMounts()).identify(root)?.root ?? '/';
@@ -50,7 +53,7 @@ export const spaceOfVolume = async (exec: Exec, path: string): Promise<Space> =>
   return { ...space, totalBytes: limitBytes, usedBytes, availableBytes };
 };
 
-const plainDirectory = (): DriverError =>
+export const plainDirectory = (): DriverError =>
   new DriverError(
     'failed-precondition',
     'a plain directory on btrfs cannot be held to a size, nor become a subvolume in place: copy its data to a new volume',

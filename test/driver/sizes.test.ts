@@ -1,14 +1,13 @@
 import { execFile } from 'node:child_process';
-import { access, readdir } from 'node:fs/promises';
+import { mkdir, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Volume__Output } from '../../src/gen/csi/v1/Volume.ts';
 import { type Btrfs, canBtrfs, mountBtrfs } from '../support/btrfs.ts';
 import { BUNDLE, makeHome, removeHome, startDriver, type TestDriver } from '../support/driver.ts';
+import { fill, MIB } from '../support/fill.ts';
 import { codeOf, createVolume, kubeletPaths, publish, stage, unpublish, unstage } from '../support/volume.ts';
-
-const MIB = 1024 ** 2;
 
 describe.runIf(canBtrfs)('sizes on btrfs', () => {
   let home: string;
@@ -45,13 +44,13 @@ describe.runIf(canBtrfs)('sizes on btrfs', () => {
 
   it('end a write at the size, and let it go on after an expansion', async () => {
     const volume = await createVolume(driver, 'pvc-1', {}, 16 * MIB);
-    expect(await fill(at('pvc-1/data'), 64)).toEqual({ code: 'EDQUOT', mebibytes: 15 });
+    expect(await fill(at('pvc-1/data'), 64)).toEqual({ isFull: true, mebibytes: 15 });
     expect(await conditionOf(volume)).toEqual({
       abnormal: true,
       message: expect.stringMatching(/^the volume is full: 1\d(\.\d)? MiB of 16 MiB are used$/),
     });
     await expand(volume, 32 * MIB);
-    expect(await fill(at('pvc-1/more'), 8)).toEqual({ code: 'OK', mebibytes: 8 });
+    expect(await fill(at('pvc-1/more'), 8)).toEqual({ isFull: false, mebibytes: 8 });
     expect(await conditionOf(volume)).toMatchObject({ abnormal: false });
     expect(await codeOf(expand(volume, 16 * MIB, 16 * MIB))).toBe('OUT_OF_RANGE');
     expect((await expand(volume, 16 * MIB)).capacity_bytes).toBe(32 * MIB);
@@ -101,14 +100,43 @@ describe.runIf(canBtrfs)('sizes on btrfs', () => {
   ])('are not enforced with sizes: %s', async (_, pool) => {
     await restart(pool);
     await createVolume(driver, 'pvc-1', {}, 16 * MIB);
-    expect(await fill(at('pvc-1/data'), 24)).toEqual({ code: 'OK', mebibytes: 24 });
+    expect(await fill(at('pvc-1/data'), 24)).toEqual({ isFull: false, mebibytes: 24 });
     expect((await csiSubdir('check')).stdout).toContain('not enforced, as configured');
   });
 
   it('are lifted from what a deletion leaves behind', async () => {
     await createVolume(driver, 'pvc-1', { onDelete: 'retain' }, 16 * MIB);
     await driver.controller.DeleteVolume({ volume_id: 'main/pvc-1' });
-    expect(await fill(at('pvc-1/data'), 24)).toEqual({ code: 'OK', mebibytes: 24 });
+    expect(await fill(at('pvc-1/data'), 24)).toEqual({ isFull: false, mebibytes: 24 });
+  });
+
+  it('come to volumes that were made before, by volumes enforce', async () => {
+    await mkdir(at('plain'));
+    await restart({ sizes: 'budget' });
+    const [small, large] = [
+      await createVolume(driver, 'small', {}, 16 * MIB),
+      await createVolume(driver, 'large', {}, 4 * MIB),
+    ];
+    await createVolume(driver, 'plain', { existing: 'adopt' }, 16 * MIB);
+    await fill(at('large/data'), 8);
+    await restart({});
+    expect(await csiSubdir('volumes', 'enforce')).toEqual({
+      status: 1,
+      stdout: expect.stringMatching(
+        /^main\/large: would be held to 4 MiB\nmain\/plain: WRONG {2}a plain directory .*\nmain\/small: would be held to 16 MiB\n$/,
+      ),
+      stderr: expect.stringContaining('nothing was changed'),
+    });
+    expect((await csiSubdir('volumes', 'enforce', '--write')).stdout).toMatch(
+      /^main\/large: WRONG {2}it uses 8(\.\d)? MiB of 4 MiB: expand it first\nmain\/plain: WRONG .*\nmain\/small: held to 16 MiB\n$/,
+    );
+    expect((await fill(at('small/data'), 24)).isFull).toBe(true);
+    await expand(small, 24 * MIB);
+    await expand(large, 16 * MIB);
+    expect((await csiSubdir('volumes', 'enforce', '--write', '--pool', 'main')).stdout).toMatch(
+      /^main\/large: held to 16 MiB\nmain\/plain: WRONG/,
+    );
+    expect(await limitsOf(disk, driver)).toEqual({ small: 24 * MIB, large: 16 * MIB });
   });
 
   it('are refused by a root that cannot enforce them, with what to do', async () => {
@@ -123,16 +151,6 @@ describe.runIf(canBtrfs)('sizes on btrfs', () => {
     expect((await csiSubdir('check')).stdout).toContain('sizes: enforced, by btrfs quota groups');
   });
 });
-
-/** Writes as many mebibytes, each synced; answers how many fitted, and what ended it. */
-const fill = async (path: string, mebibytes: number) => {
-  await access(join(path, '..'));
-  const args = ['if=/dev/urandom', `of=${path}`, 'bs=1M', `count=${mebibytes}`, 'oflag=sync'];
-  const { stderr } = await promisify(execFile)('dd', args, { env: { LC_ALL: 'C' } }).catch((thrown) => thrown);
-  const written = Number(/(\d+)\+\d+ records out/.exec(stderr)?.[1]);
-  if (/Disk quota exceeded/.test(stderr)) return { code: 'EDQUOT', mebibytes: written };
-  return { code: /No space left/.test(stderr) ? 'ENOSPC' : 'OK', mebibytes: written };
-};
 
 /** The limits of all subvolumes that are there, by path. */
 const limitsOf = async ({ btrfs }: Btrfs, { root }: TestDriver): Promise<Readonly<Record<string, number>>> => {
