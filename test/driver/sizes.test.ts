@@ -54,7 +54,7 @@ describe.runIf(canBtrfs)('sizes on btrfs', () => {
     expect(await conditionOf(volume)).toMatchObject({ abnormal: false });
     expect(await codeOf(expand(volume, 16 * MIB, 16 * MIB))).toBe('OUT_OF_RANGE');
     expect((await expand(volume, 16 * MIB)).capacity_bytes).toBe(32 * MIB);
-    expect(await limitsOf(disk, driver)).toEqual({ 'pvc-1': 32 * MIB });
+    expect(await disk.limits()).toEqual({ 'pvc-1': 32 * MIB });
   });
 
   it('are what statistics and metrics speak of', async () => {
@@ -85,12 +85,10 @@ describe.runIf(canBtrfs)('sizes on btrfs', () => {
   it('hold 64 volumes made at once, each by itself, and leave nothing when they are deleted', async () => {
     const names = Array.from({ length: 64 }, (_, index) => `pvc-${index}`);
     await Promise.all(names.map((name, index) => createVolume(driver, name, {}, (index + 1) * MIB)));
-    expect(await limitsOf(disk, driver)).toEqual(
-      Object.fromEntries(names.map((name, index) => [name, (index + 1) * MIB])),
-    );
+    expect(await disk.limits()).toEqual(Object.fromEntries(names.map((name, index) => [name, (index + 1) * MIB])));
     await Promise.all(names.map((name) => driver.controller.DeleteVolume({ volume_id: `main/${name}` })));
     await expect.poll(() => readdir(at('.csi-subdir/trash')), { timeout: 60_000 }).toEqual([]);
-    expect(await limitsOf(disk, driver)).toEqual({});
+    expect(await disk.limits()).toEqual({});
     expect(await disk.subvolumes()).toEqual([]);
   });
 
@@ -136,7 +134,7 @@ describe.runIf(canBtrfs)('sizes on btrfs', () => {
     expect((await csiSubdir('volumes', 'enforce', '--write', '--pool', 'main')).stdout).toMatch(
       /^main\/large: held to 16 MiB\nmain\/plain: WRONG/,
     );
-    expect(await limitsOf(disk, driver)).toEqual({ small: 24 * MIB, large: 16 * MIB });
+    expect(await disk.limits()).toEqual({ small: 24 * MIB, large: 16 * MIB });
   });
 
   it('are refused by a root that cannot enforce them, with what to do', async () => {
@@ -151,10 +149,3 @@ describe.runIf(canBtrfs)('sizes on btrfs', () => {
     expect((await csiSubdir('check')).stdout).toContain('sizes: enforced, by btrfs quota groups');
   });
 });
-
-/** The limits of all subvolumes that are there, by path. */
-const limitsOf = async ({ btrfs }: Btrfs, { root }: TestDriver): Promise<Readonly<Record<string, number>>> => {
-  const table = await btrfs('qgroup', 'show', '--raw', '-r', root);
-  const rows = [...table.matchAll(/^0\/\d+ +\d+ +\d+ +(\d+) +([^< ].*)$/gm)];
-  return Object.fromEntries(rows.map(([, limit, path]) => [path, Number(limit)]));
-};
