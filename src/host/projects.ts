@@ -101,7 +101,7 @@ const readQuotas = async (exec: Exec, mountPoint: string) => {
   const args = ['-P', '-n', '-p', '-O', 'csv', mountPoint];
   const output = await exec({ binary: '/usr/sbin/repquota', args });
   const rows = output.split('\n').flatMap((line) => {
-    const [, id, used, limit] = /^#(\d+),\w+,\w+,(\d+),\d+,(\d+),/.exec(line) ?? [];
+    const [, id, used, limit] = /^#(\d+),[^,]*,[^,]*,(\d+),\d+,(\d+),/.exec(line) ?? [];
     if (id === undefined || (used === '0' && limit === '0')) return [];
     const limitBytes = limit === '0' ? undefined : Number(limit) * 1024;
     return [[Number(id), { usedBytes: Number(used) * 1024, limitBytes }] as const];
