@@ -3,7 +3,8 @@ import { type Config, ConfigError, isShared, loadConfig } from '../config.ts';
 import { formatBytes } from '../domain/capacity.ts';
 import { DriverError } from '../domain/errors.ts';
 import { CommandError } from '../host/exec.ts';
-import type { Facts } from '../pools/facts.ts';
+import { adviceFor, type Facts } from '../pools/facts.ts';
+import type { SizeRule } from '../pools/pool.ts';
 import type { Shelf } from '../volumes/context.ts';
 import { withPools } from './shelves.ts';
 
@@ -61,6 +62,7 @@ const checkPool = async (
     const facts = await pool.findOut();
     const { records, unreadable } = await ledger.load();
     say(`${label}: ${describeFacts(facts)}`);
+    say(`        sizes: ${describeSizes(facts, pool.sizes)}`);
     say(
       `        volumes: ${records.length}, asking for ${formatBytes(ledger.allocatedBytes())}${describeBudget(pool.budgetBytes)}`,
     );
@@ -77,13 +79,19 @@ const explain = ({ message, kind, cause }: DriverError): string => {
   return kind === 'internal' && cause instanceof Error ? `${message}: ${cause.message}` : message;
 };
 
-const describeFacts = ({ fileSystem, device, reflink, quota, space }: Facts): string =>
+const describeFacts = ({ fileSystem, device, subvolumes, reflink, space }: Facts): string =>
   [
     `${fileSystem} on ${device}`,
     `${formatBytes(space.availableBytes)} of ${formatBytes(space.totalBytes)} free`,
+    ...(subvolumes ? ['volumes are subvolumes'] : []),
     reflink ? 'copies share blocks (reflink)' : 'copies are full copies (no reflink)',
-    quota === 'none' ? 'no quota' : `quota possible (${quota})`,
   ].join(', ');
 
+const describeSizes = (facts: Facts, rule: SizeRule): string => {
+  if (rule === 'budget' || rule === 'none') return `not enforced, as configured (sizes: ${rule})`;
+  if (facts.sizes === 'none') return `not enforced: ${adviceFor(facts)}`;
+  return `enforced, by ${facts.sizes === 'qgroup' ? 'btrfs quota groups' : 'project quotas'}`;
+};
+
 const describeBudget = (bytes: number | undefined): string =>
-  bytes === undefined ? ', no capacity set: sizes are not limited' : ` of ${formatBytes(bytes)}`;
+  bytes === undefined ? ', no capacity set' : ` of ${formatBytes(bytes)}`;

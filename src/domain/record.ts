@@ -12,8 +12,8 @@ export const parseRecord = (text: string, name: string): VolumeRecord => {
   const result = recordSchema.safeParse(parseJson(text, name));
   if (!result.success) throw unreadable(name, z.prettifyError(result.error));
   if (result.data.name !== name) throw unreadable(name, `it says it is ${quote(result.data.name)}`);
-  const { claim, ...record } = result.data;
-  return claim === undefined ? record : { ...record, claim };
+  const { claim, limit, ...record } = result.data;
+  return { ...record, ...(limit === undefined ? {} : { limit }), ...(claim === undefined ? {} : { claim }) };
 };
 
 const recordSchema = z.object({
@@ -37,6 +37,19 @@ const recordSchema = z.object({
     onDelete: z.enum(['delete', 'retain', 'archive']),
   }),
   adopted: z.boolean(),
+  limit: z
+    .discriminatedUnion('by', [
+      z.object({ by: z.literal('qgroup') }),
+      z.object({
+        by: z.literal('project'),
+        id: z
+          .int()
+          .positive()
+          .max(2 ** 32 - 2),
+        partial: z.literal(true).exactOptional(),
+      }),
+    ])
+    .optional(),
   claim: z.object({ namespace: z.string(), name: z.string() }).optional(),
   createdAt: z.string(),
 });

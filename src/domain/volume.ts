@@ -24,6 +24,13 @@ export interface Claim {
   readonly name: string;
 }
 
+/** What holds a volume directory to its size. */
+export type Limit =
+  /** The quota group of its btrfs subvolume. */
+  | { readonly by: 'qgroup' }
+  /** A project of its own on XFS or ext4; `partial` while data that was there before is not counted yet. */
+  | { readonly by: 'project'; readonly id: number; readonly partial?: true };
+
 export type VolumeState = 'creating' | 'ready' | 'deleting';
 
 /** One volume as its record says it: `<root>/.csi-subdir/volumes/<name>.json`. The truth about what exists. */
@@ -39,6 +46,8 @@ export interface VolumeRecord {
   readonly settings: Settings;
   /** True when the directory was there before the volume: nothing but DeleteVolume may ever remove it. */
   readonly adopted: boolean;
+  /** Left out: nothing holds it. */
+  readonly limit?: Limit;
   readonly claim?: Claim;
   /** ISO 8601, UTC. */
   readonly createdAt: string;

@@ -11,7 +11,7 @@ import { createWhole } from './whole-file.ts';
 export const prepareLayout = async (root: string, own: OwnFolder, step: Step): Promise<void> => {
   await requireRealPath(root);
   await ensureFolder(join(root, OWN_FOLDER));
-  for (const name of ['volumes', 'trash']) await ensureFolder(join(await own.path(), name));
+  for (const name of ['volumes', 'trash', 'projects']) await ensureFolder(join(await own.path(), name));
   await ensureLayout(own, step);
 };
 

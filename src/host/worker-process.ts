@@ -14,9 +14,11 @@ import type { WorkerAnswer, WorkerRequest } from './worker.ts';
 export const serveWorker = (path: string, mounted: boolean, step: Step): Promise<number> => {
   let entering: Promise<void> | undefined;
   const exec = createExec(noObserver);
+  const readMounts = createReadMounts();
   const root = createRoot(mounted ? '.' : path, {
     exec,
-    mounter: createMounter(exec, createReadMounts()),
+    mounter: createMounter(exec, readMounts),
+    readMounts,
     step,
   });
   const methods = new Map<string, (...args: readonly unknown[]) => Promise<unknown>>();

@@ -33,13 +33,19 @@ export const createWorkerRoot = (
     'kindOf',
     'identify',
     'make',
+    'isSubvolume',
     'own',
     'removeEmpty',
     'trash',
     'archive',
     'listTrash',
     'space',
-    'canReflink',
+    'abilities',
+    'newLimit',
+    'hold',
+    'lift',
+    'giveBack',
+    'usages',
     'bind',
   ];
   return {
@@ -48,6 +54,9 @@ export const createWorkerRoot = (
     volumes: volumes as unknown as Root['volumes'],
     purge: async (entries) => {
       await remote('purge', PURGE_DEADLINE_MS + DEADLINE_MS)(entries);
+    },
+    include: async (volume) => {
+      await remote('include', PURGE_DEADLINE_MS)(volume);
     },
   };
 };

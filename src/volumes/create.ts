@@ -7,6 +7,7 @@ import { renderTemplate } from '../domain/template.ts';
 import type { Existing, VolumeRecord } from '../domain/volume.ts';
 import { type Call, type Context, lockKey, pickShelf, type Shelf, type Topology } from './context.ts';
 import { finishDelete } from './delete.ts';
+import { holdVolume, planLimit } from './hold.ts';
 
 export interface CreateCommand {
   readonly name: string;
@@ -124,6 +125,7 @@ const makeVolume = async (context: Context, { shelf, record, existing }: Plan, b
   const creating = before ?? (await begin(context, shelf, record, existing));
   try {
     await fillDirectory(shelf, creating, existing);
+    await holdVolume(shelf.pool, creating);
     context.step('directory ready');
     const ready: VolumeRecord = { ...creating, state: 'ready' };
     await shelf.ledger.replace(ready);
@@ -138,7 +140,9 @@ const makeVolume = async (context: Context, { shelf, record, existing }: Plan, b
 
 /** Takes back a volume that never became ready. Its directory goes only while it is empty and was made by us. */
 export const abandonCreate = async ({ pool, ledger }: Shelf, record: VolumeRecord): Promise<void> => {
-  if (!record.adopted) await pool.root.removeEmpty(record.directory);
+  const { directory, adopted, limit } = record;
+  if (!adopted) await pool.root.removeEmpty(directory);
+  if (limit !== undefined) await pool.root.giveBack({ ...record, limit });
   await ledger.remove(record.name);
 };
 
@@ -150,7 +154,9 @@ const begin = async (
 ): Promise<VolumeRecord> => {
   const kind = await shelf.pool.root.kindOf(record.directory);
   if (kind === 'other' || (kind !== 'missing' && existing === 'fail')) throw directoryTaken(record, kind);
-  const creating = { ...record, adopted: kind !== 'missing' };
+  // What is there may be data, which nobody has counted: csi-subdir volumes enforce does.
+  const limit = kind === 'missing' ? await planLimit(shelf.pool) : undefined;
+  const creating = { ...record, adopted: kind !== 'missing', ...(limit === undefined ? {} : { limit }) };
   // A controller that was just elected knows the sum of the volumes only as it was when it started.
   if (shelf.pool.reach === 'everywhere' && shelf.pool.budgetBytes !== undefined) await shelf.ledger.refresh();
   if (!(await shelf.ledger.create(creating)))

@@ -1,9 +1,12 @@
 import { DriverError, quote } from '../domain/errors.ts';
+import { describeFullness } from '../domain/fullness.ts';
 import { isRecordName, parseHandle } from '../domain/handle.ts';
 import { parseParameters } from '../domain/parameters.ts';
 import type { VolumeRecord } from '../domain/volume.ts';
+import type { Pool } from '../pools/pool.ts';
 import { type Context, findVolume, pickShelf, type Shelf } from './context.ts';
 import { type VolumeView, viewVolume } from './create.ts';
+import { isWhole } from './hold.ts';
 
 export interface Condition {
   readonly abnormal: boolean;
@@ -22,8 +25,7 @@ export const getVolume = async (
   volumeId: string,
 ): Promise<VolumeView & { readonly condition: Condition }> => {
   const { pool, ledger, record } = await findVolume(context, volumeId);
-  const kind = await pool.root.kindOf(record.directory);
-  return { ...viewVolume({ pool, ledger }, record), condition: conditionOf(record, kind) };
+  return { ...viewVolume({ pool, ledger }, record), condition: await conditionOf(pool, record) };
 };
 
 /**
@@ -89,14 +91,23 @@ const parseToken = (token: string) => {
   return handle;
 };
 
-const conditionOf = ({ directory }: VolumeRecord, kind: 'missing' | 'empty' | 'directory' | 'other'): Condition => {
-  switch (kind) {
+const conditionOf = async (pool: Pool, record: VolumeRecord): Promise<Condition> => {
+  switch (await pool.root.kindOf(record.directory)) {
     case 'empty':
     case 'directory':
-      return { abnormal: false, message: 'the directory is there' };
+      return conditionOfUse(pool, record);
     case 'missing':
-      return { abnormal: true, message: `directory ${JSON.stringify(directory)} is missing` };
+      return { abnormal: true, message: `directory ${JSON.stringify(record.directory)} is missing` };
     case 'other':
-      return { abnormal: true, message: `${JSON.stringify(directory)} is a link or a file, not a directory` };
+      return { abnormal: true, message: `${JSON.stringify(record.directory)} is a link or a file, not a directory` };
   }
+};
+
+const conditionOfUse = async ({ root }: Pool, { limit, ...record }: VolumeRecord): Promise<Condition> => {
+  const [usage] = limit !== undefined && isWhole(limit) ? await root.usages([{ ...record, limit }]) : [];
+  if (usage === undefined) return { abnormal: false, message: 'the directory is there' };
+  const { usedBytes, limitBytes } = usage;
+  if (limitBytes === undefined) return { abnormal: true, message: 'nothing holds the volume to its size any more' };
+  const fullness = describeFullness(usedBytes, limitBytes);
+  return { abnormal: fullness !== undefined, message: fullness ?? 'the directory is there, and has room' };
 };

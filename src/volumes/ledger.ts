@@ -132,7 +132,9 @@ export const createLedger = (records: Records, budgetBytes: number | undefined):
 };
 
 const differs = (record: VolumeRecord, other: VolumeRecord | undefined): boolean =>
-  record.state !== other?.state || record.capacityBytes !== other.capacityBytes;
+  record.state !== other?.state ||
+  record.capacityBytes !== other.capacityBytes ||
+  (record.limit === undefined) !== (other.limit === undefined);
 
 /** Two directories can only overlap when their first component is the same. */
 const topOf = (directory: Directory): string => directory.split('/', 1)[0] ?? '';

@@ -3,6 +3,7 @@ import { lossTests } from './loss.ts';
 import { neighbourTests } from './neighbour.ts';
 import { createOutageTests } from './outages.ts';
 import { sanityTests } from './sanity.ts';
+import { sizesTests } from './sizes.ts';
 import { storyTests } from './story.ts';
 import { runTests } from './tests.ts';
 
@@ -13,6 +14,7 @@ const main = async (): Promise<number> =>
       sanity: sanityTests,
       story: storyTests,
       hostile: hostileTests,
+      sizes: sizesTests,
       loss: lossTests,
       neighbour: neighbourTests,
       outage: createOutageTests(),
