@@ -1,5 +1,6 @@
 import { type Fullness, fullnessOf } from '../domain/fullness.ts';
 import type { Limit, VolumeRecord } from '../domain/volume.ts';
+import type { HeldVolume } from '../host/sizes.ts';
 import type { Pool } from '../pools/pool.ts';
 
 /** What is to hold a new volume of a pool to its size; undefined where nothing is. */
@@ -23,12 +24,32 @@ export const countHeld = async (
   { root }: Pool,
   records: readonly VolumeRecord[],
 ): Promise<Readonly<Record<Fullness, number>>> => {
-  const held = records.flatMap(({ name, directory, limit, state }) =>
-    state === 'ready' && limit !== undefined && isWhole(limit) ? [{ name, directory, limit }] : [],
-  );
   const counts = { 'has room': 0, 'nearly full': 0, full: 0 };
-  for (const { usedBytes, limitBytes } of await root.usages(held)) {
+  for (const { usedBytes, limitBytes } of await root.usages(records.flatMap(heldOf))) {
     if (limitBytes !== undefined) counts[fullnessOf(usedBytes, limitBytes)] += 1;
   }
   return counts;
 };
+
+/** Volumes that nothing holds to their size, or not all of their data, whatever their records say. */
+export const listUnheld = async (
+  { root }: Pool,
+  records: readonly VolumeRecord[],
+): Promise<readonly VolumeRecord[]> => {
+  const usages = await root.usages(records.flatMap(heldOf));
+  const held = new Set(usages.flatMap(({ name, limitBytes }) => (limitBytes === undefined ? [] : [name])));
+  return records.filter(({ name, state }) => state === 'ready' && !held.has(name));
+};
+
+/**
+ * Sets limits again that btrfs has lost: all of them when quotas were disabled, the last ones when the power went, as
+ * fsync(2) does not bring them to disk. Answers how many.
+ */
+export const repairLimits = async (pool: Pool, records: readonly VolumeRecord[]): Promise<number> => {
+  const lost = (await listUnheld(pool, records)).filter(({ limit }) => limit?.by === 'qgroup');
+  for (const record of lost) await holdVolume(pool, record);
+  return lost.length;
+};
+
+const heldOf = ({ name, directory, limit, state }: VolumeRecord): readonly HeldVolume[] =>
+  state === 'ready' && limit !== undefined && isWhole(limit) ? [{ name, directory, limit }] : [];

@@ -34,7 +34,7 @@ describe.runIf(canBtrfs)('sizes on btrfs', () => {
       volume_path: join(driver.kubeletDir, 'x'),
       capacity_range: { required_bytes: bytes, limit_bytes: limit },
     });
-  const conditionOf = async ({ volume_id }: Volume__Output) =>
+  const conditionOf = async ({ volume_id }: Pick<Volume__Output, 'volume_id'>) =>
     (await driver.controller.ControllerGetVolume({ volume_id })).status?.volume_condition;
   const csiSubdir = (...args: readonly string[]) =>
     promisify(execFile)(process.execPath, [BUNDLE, ...args, '--config', join(home, 'config.yaml')]).then(
@@ -135,6 +135,19 @@ describe.runIf(canBtrfs)('sizes on btrfs', () => {
       /^main\/large: held to 16 MiB\nmain\/plain: WRONG/,
     );
     expect(await disk.limits()).toEqual({ small: 24 * MIB, large: 16 * MIB });
+  });
+
+  it('are set again at the next start when btrfs has lost them', async () => {
+    await createVolume(driver, 'pvc-1', {}, 16 * MIB);
+    await disk.btrfs('quota', 'disable', driver.root);
+    await restart({});
+    expect(driver.output()).toContain('volumes are not held to their sizes');
+    await disk.btrfs('quota', 'enable', driver.root);
+    expect((await conditionOf({ volume_id: 'main/pvc-1' }))?.message).toBe(
+      'nothing holds the volume to its size any more',
+    );
+    await restart({});
+    expect(await disk.limits()).toEqual({ 'pvc-1': 16 * MIB });
   });
 
   it('are refused by a root that cannot enforce them, with what to do', async () => {
