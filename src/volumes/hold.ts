@@ -1,3 +1,4 @@
+import { limitFor } from '../domain/capacity.ts';
 import { type Fullness, fullnessOf } from '../domain/fullness.ts';
 import type { Limit, VolumeRecord } from '../domain/volume.ts';
 import type { HeldVolume } from '../host/sizes.ts';
@@ -42,13 +43,31 @@ export const listUnheld = async (
 };
 
 /**
- * Sets limits again that btrfs has lost: all of them when quotas were disabled, the last ones when the power went, as
- * fsync(2) does not bring them to disk. Answers how many.
+ * Sets limits again that are not what the records say: expansions that a crash has ended, and what btrfs loses: all of
+ * them when quotas were disabled, the last ones when the power went, as fsync(2) does not bring them to disk. A project
+ * without a quota is left alone: its labels may have gone with it. Answers how many were set; tells of the others.
  */
-export const repairLimits = async (pool: Pool, records: readonly VolumeRecord[]): Promise<number> => {
-  const lost = (await listUnheld(pool, records)).filter(({ limit }) => limit?.by === 'qgroup');
-  for (const record of lost) await holdVolume(pool, record);
-  return lost.length;
+export const repairLimits = async (
+  pool: Pool,
+  records: readonly VolumeRecord[],
+  complain: (volume: string, thrown: unknown) => void,
+): Promise<number> => {
+  const usages = await pool.root.usages(records.flatMap(heldOf));
+  const limits = new Map(usages.map(({ name, limitBytes }) => [name, limitBytes]));
+  const wrong = records.filter(({ name, limit, capacityBytes }) => {
+    const found = limits.get(name);
+    return limits.has(name) && found !== limitFor(capacityBytes) && (found !== undefined || limit?.by === 'qgroup');
+  });
+  let repaired = 0;
+  for (const record of wrong) {
+    await holdVolume(pool, record).then(
+      () => {
+        repaired += 1;
+      },
+      (thrown: unknown) => complain(record.name, thrown),
+    );
+  }
+  return repaired;
 };
 
 const heldOf = ({ name, directory, limit, state }: VolumeRecord): readonly HeldVolume[] =>

@@ -59,10 +59,9 @@ const openShelf = async (context: Context, shelf: Shelf, log: Log, signal: Abort
   for (const { name, reason } of unreadable)
     log.error({ pool: pool.name, record: name, reason }, 'record cannot be read');
   const swept = await sweepShelf(context, shelf, { signal });
-  const repaired = await repairLimits(pool, ledger.list()).catch((thrown: unknown) => {
-    log.error({ pool: pool.name, err: thrown }, 'volumes are not held to their sizes');
-    return 0;
-  });
+  const repaired = await repairLimits(pool, ledger.list(), (volume, thrown) =>
+    log.error({ pool: pool.name, volume, err: thrown }, 'volume is not held to its size'),
+  );
   const told = { volumes: records.length, ...facts, ...swept, repaired };
   log.info({ pool: pool.name, root: pool.root.path, ...told }, 'pool opened');
   return { facts, unreadable: unreadable.length };

@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { mkdir, readdir } from 'node:fs/promises';
+import { chmod, mkdir, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -141,13 +141,34 @@ describe.runIf(canBtrfs)('sizes on btrfs', () => {
     await createVolume(driver, 'pvc-1', {}, 16 * MIB);
     await disk.btrfs('quota', 'disable', driver.root);
     await restart({});
-    expect(driver.output()).toContain('volumes are not held to their sizes');
+    expect(driver.output()).toContain('volume is not held to its size');
     await disk.btrfs('quota', 'enable', driver.root);
     expect((await conditionOf({ volume_id: 'main/pvc-1' }))?.message).toBe(
       'nothing holds the volume to its size any more',
     );
     await restart({});
     expect(await disk.limits()).toEqual({ 'pvc-1': 16 * MIB });
+  });
+
+  it('keep nobody from deleting a volume while quotas are off', async () => {
+    await createVolume(driver, 'kept', { onDelete: 'retain' }, 16 * MIB);
+    await createVolume(driver, 'gone', {}, 16 * MIB);
+    await disk.btrfs('quota', 'disable', driver.root);
+    for (const name of ['kept', 'gone'])
+      expect(await codeOf(driver.controller.DeleteVolume({ volume_id: `main/${name}` }))).toBe('OK');
+    await expect.poll(() => readdir(at('.csi-subdir/trash')), { timeout: 60_000 }).toEqual([]);
+    expect(await disk.subvolumes()).toEqual(['kept']);
+  });
+
+  it('are not what fails when the disk is full', async () => {
+    await mkdir(at('filler'));
+    await chmod(at('filler'), 0o777);
+    expect((await fill(at('filler/data'), 1024)).isFull).toBe(true);
+    const codes = await Promise.all(
+      Array.from({ length: 4 }, (_, index) => codeOf(createVolume(driver, `pvc-${index}`))),
+    );
+    for (const code of codes) expect(['OK', 'RESOURCE_EXHAUSTED']).toContain(code);
+    await rm(at('filler'), { recursive: true });
   });
 
   it('are refused by a root that cannot enforce them, with what to do', async () => {
