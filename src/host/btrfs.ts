@@ -1,8 +1,8 @@
 import { lstat, statfs } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { errnoOf } from '../domain/errors.ts';
+import { DriverError, errnoOf } from '../domain/errors.ts';
 import { kindOf } from './directory.ts';
-import type { Exec } from './exec.ts';
+import { CommandError, type Exec } from './exec.ts';
 
 // Subvolumes. A path given here leads through a held directory, so that nobody can put a link on its way.
 
@@ -78,5 +78,9 @@ const listSubvolumes = async (exec: Exec, folder: string) => {
   });
 };
 
-/** Runs btrfs(8), and answers what it prints. */
-export const btrfs = (exec: Exec, ...args: readonly string[]): Promise<string> => exec({ binary: '/bin/btrfs', args });
+/** Runs btrfs(8), and answers what it prints. Throws no-space where the file system is full. */
+export const btrfs = (exec: Exec, ...args: readonly string[]): Promise<string> =>
+  exec({ binary: '/bin/btrfs', args }).catch((thrown: unknown) => {
+    if (!(thrown instanceof CommandError) || !/No space left|quota exceeded/.test(thrown.stderr)) throw thrown;
+    throw new DriverError('no-space', 'no space left on the pool', { cause: thrown });
+  });

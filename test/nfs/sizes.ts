@@ -171,16 +171,13 @@ const sizeOf = async (path: string): Promise<number> => {
 
 /** The projects of the records, and the claims on disk. */
 const projectsOf = async ({ directory }: Server) => {
-  const own = join(directory, '.csi-subdir');
-  const records = await Promise.all(
-    (await readdir(join(own, 'volumes'))).map(async (file) =>
-      JSON.parse(await readFile(join(own, 'volumes', file), 'utf8')),
-    ),
-  );
-  return {
-    ids: records.map(({ limit }) => String(limit.id)).sort(),
-    claims: (await readdir(join(own, 'projects'))).sort(),
-  };
+  // What writes that were killed have left stays for ten minutes: another controller may be writing it.
+  const list = async (folder: string): Promise<readonly string[]> =>
+    (await readdir(join(directory, '.csi-subdir', folder))).filter((file) => !file.startsWith('.')).sort();
+  const read = async (file: string) =>
+    JSON.parse(await readFile(join(directory, '.csi-subdir/volumes', file), 'utf8')).limit.id;
+  const ids = await Promise.all((await list('volumes')).map(read));
+  return { ids: ids.map(String).sort(), claims: await list('projects') };
 };
 
 /** Neither volumes nor trash, no project of ours, and no quota on the file system. */
