@@ -24,6 +24,12 @@ export interface Claim {
   readonly name: string;
 }
 
+/** What a volume was made from, by the id that the caller gave. */
+export interface VolumeSource {
+  readonly kind: 'snapshot' | 'volume';
+  readonly id: string;
+}
+
 export type VolumeState = 'creating' | 'ready' | 'deleting';
 
 /** One volume as its record says it: `<root>/.csi-subdir/volumes/<name>.json`. The truth about what exists. */
@@ -40,6 +46,12 @@ export interface VolumeRecord {
   /** True when the directory was there before the volume: nothing but DeleteVolume may ever remove it. */
   readonly adopted: boolean;
   readonly claim?: Claim;
+  readonly source?: VolumeSource;
+  /**
+   * While `creating` from a source: the name of the whole copy. As long as `.csi-subdir/copies/<copy>` is there, it has
+   * not been put in the place of the volume directory; when it has gone, that directory is ours.
+   */
+  readonly copy?: string;
   /** ISO 8601, UTC. */
   readonly createdAt: string;
 }

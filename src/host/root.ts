@@ -4,8 +4,11 @@ import { copyFile, opendir, rm, rmdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DriverError, errnoOf } from '../domain/errors.ts';
 import type { Directory } from '../domain/paths.ts';
+import { parseSnapshotRecord, parseVolumeRecord } from '../domain/record.ts';
+import type { SnapshotRecord } from '../domain/snapshot.ts';
 import type { Space } from '../domain/space.ts';
-import type { Ownership } from '../domain/volume.ts';
+import type { Ownership, VolumeRecord } from '../domain/volume.ts';
+import { type Copies, createCopies } from './copies.ts';
 import { kindOf, makeBelow, openBelow, openDirectory, own, pathOf, using, withParent } from './directory.ts';
 import type { Exec } from './exec.ts';
 import { prepareLayout } from './layout.ts';
@@ -21,11 +24,12 @@ import { removeTemporary, TEMPORARY_SUFFIX } from './whole-file.ts';
  * All file work below one pool's root. Arguments and answers are plain data, so that the same code can run in this
  * process or in another. Nothing here follows a link below the root.
  */
-export interface Root extends Trash {
+export interface Root extends Trash, Copies {
   readonly path: string;
   /** Makes the driver's own folder where it is missing. Refuses a root whose layout is newer than ours. */
   readonly prepare: () => Promise<void>;
-  readonly volumes: Records;
+  readonly volumes: Records<VolumeRecord>;
+  readonly snapshots: Records<SnapshotRecord>;
   /** Removes temporary files older than `minimumAgeMs`, which writers that died have left. */
   readonly clean: (minimumAgeMs: number) => Promise<void>;
   readonly kindOf: (directory: Directory) => Promise<DirectoryKind>;
@@ -52,18 +56,22 @@ export interface RootTools {
 export const createRoot = (path: string, { exec, mounter, step }: RootTools): Root => {
   const ownFolder = createOwnFolder(path);
   const volumesFolder = createOwnFolder(path, 'volumes');
+  const snapshotsFolder = createOwnFolder(path, 'snapshots');
+  const trashFolder = createOwnFolder(path, 'trash');
   return {
     path,
     prepare: () => prepareLayout(path, ownFolder, step),
-    volumes: createRecords(volumesFolder, step),
+    volumes: createRecords(volumesFolder, parseVolumeRecord, step),
+    snapshots: createRecords(snapshotsFolder, parseSnapshotRecord, step),
     clean: async (minimumAgeMs) => {
-      for (const folder of [ownFolder, volumesFolder]) await removeTemporary(folder, minimumAgeMs);
+      for (const folder of [ownFolder, volumesFolder, snapshotsFolder]) await removeTemporary(folder, minimumAgeMs);
     },
     kindOf: (directory) => inspect(path, directory),
     make: (directory, ownership) => makeBelow(path, directory, ownership, step),
     own: async (directory, ownership) => using(await openBelow(path, directory), (handle) => own(handle, ownership)),
     removeEmpty: (directory) => removeEmpty(path, directory),
-    ...createTrash(path, createOwnFolder(path, 'trash'), exec, step),
+    ...createTrash(path, trashFolder, exec, step),
+    ...createCopies(path, { exec, step, trash: trashFolder }),
     space: () => spaceOf(path),
     canReflink: async () => tryReflink(await ownFolder.path()),
     bind: async (directory, target) =>

@@ -36,7 +36,7 @@ const ATTACH_DEADLINE_MS = 25_000;
 
 /** A pool on an NFS export: volumes are mounted one by one, records are reached by a mount of the whole export. */
 export const createNfsPool = (settings: NfsPool, tools: NfsTools): Pool => {
-  const { exec, breaker, worker, mounter, readMounts } = tools;
+  const { exec, breaker, workers, mounter, readMounts } = tools;
   const { mountPath, localPath } = settings;
 
   const mountExport = async (): Promise<void> => {
@@ -63,7 +63,7 @@ export const createNfsPool = (settings: NfsPool, tools: NfsTools): Pool => {
   const letGo = async (seen: number): Promise<void> => {
     if (seen !== mountNumber) return;
     mountNumber += 1;
-    worker.stop();
+    workers.quick.stop();
     await mounter.unmount(mountPath);
   };
   /** A server that came back with other file handles is mounted anew, once. */
@@ -97,7 +97,7 @@ export const createNfsPool = (settings: NfsPool, tools: NfsTools): Pool => {
     }
   };
 
-  const root = localPath === undefined ? createWorkerRoot(mountPath, worker, reach) : createRoot(localPath, tools);
+  const root = localPath === undefined ? createWorkerRoot(mountPath, workers, reach) : createRoot(localPath, tools);
   return {
     name: settings.name,
     budgetBytes: settings.budgetBytes,
@@ -113,7 +113,8 @@ export const createNfsPool = (settings: NfsPool, tools: NfsTools): Pool => {
     measure: (path) => breaker.run(() => spaceByChild(exec, path)),
     problem: breaker.problem,
     close: async () => {
-      worker.stop();
+      workers.quick.stop();
+      workers.long.stop();
       if ((await readMounts()).at(mountPath) !== undefined) await mounter.detach(mountPath);
     },
   };

@@ -1,4 +1,6 @@
+import { DriverError } from '../domain/errors.ts';
 import type { VolumeRecord } from '../domain/volume.ts';
+import { abandonCreate } from './abandon.ts';
 import { type Call, type Context, findShelf, lockKey, type Shelf } from './context.ts';
 
 /**
@@ -12,9 +14,13 @@ export const deleteVolume = async (
 ): Promise<VolumeRecord | undefined> => {
   const shelf = findShelf(context, volumeId);
   if (shelf === undefined) return undefined;
+  // It may still be filled from its source: then nobody wants that any more.
+  await context.copier.cancel(volumeId);
   return context.locks.run([lockKey(volumeId)], call.signal, async () => {
+    if (context.copier.isRead(volumeId)) throw new DriverError('aborted', 'the volume is being copied');
     const record = await shelf.ledger.read(shelf.handle.name);
-    if (record !== undefined) await finishDelete(context, shelf, record);
+    if (record?.state === 'creating') await abandonCreate(context, shelf, record);
+    else if (record !== undefined) await finishDelete(context, shelf, record);
     return record;
   });
 };

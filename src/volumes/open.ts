@@ -49,15 +49,17 @@ export const createOpener = (context: Context, log: Log, signal: AbortSignal): O
 };
 
 const openShelf = async (context: Context, shelf: Shelf, log: Log, signal: AbortSignal): Promise<Opened> => {
-  const { pool, ledger } = shelf;
+  const { pool, ledger, snapshots } = shelf;
   await pool.root.prepare();
   const facts = await pool.findOut();
   // Not again once the pool is in use: what looks left over then belongs to a call that is running.
   if (!ledger.isLoaded()) await pool.root.clean(minimumAgeMs(pool));
-  const { records, unreadable } = await ledger.load();
+  const listings = [await snapshots.load(), await ledger.load()] as const;
+  const unreadable = listings.flatMap((listing) => listing.unreadable);
   for (const { name, reason } of unreadable)
     log.error({ pool: pool.name, record: name, reason }, 'record cannot be read');
   const swept = await sweepShelf(context, shelf, { signal });
-  log.info({ pool: pool.name, root: pool.root.path, volumes: records.length, ...facts, ...swept }, 'pool opened');
+  const counts = { volumes: ledger.list().length, snapshots: snapshots.list().length };
+  log.info({ pool: pool.name, root: pool.root.path, ...counts, ...facts, ...swept }, 'pool opened');
   return { facts, unreadable: unreadable.length };
 };

@@ -174,7 +174,7 @@ const crashAt = async (before: TestDriver, at: number, story: Story) => {
 
 const listRoot = async ({ root }: TestDriver) => {
   const own = join(root, '.csi-subdir');
-  expect((await readdir(own)).sort()).toEqual(['pool.json', 'trash', 'volumes']);
+  expect((await readdir(own)).sort()).toEqual(['copies', 'data', 'pool.json', 'snapshots', 'trash', 'volumes']);
   const files = await readdir(join(own, 'volumes'));
   const records = await Promise.all(
     files.map(async (file) => JSON.parse(await readFile(join(own, 'volumes', file), 'utf8'))),

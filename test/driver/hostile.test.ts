@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { Client, credentials } from '@grpc/grpc-js';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import type { CreateSnapshotResponse__Output } from '../../src/gen/csi/v1/CreateSnapshotResponse.ts';
 import type { CreateVolumeResponse__Output } from '../../src/gen/csi/v1/CreateVolumeResponse.ts';
 import type { ValidateVolumeCapabilitiesResponse__Output } from '../../src/gen/csi/v1/ValidateVolumeCapabilitiesResponse.ts';
 import { fingerprint, plantCanary } from '../support/canary.ts';
@@ -206,6 +207,11 @@ describe.runIf(isRoot)('hostile input', () => {
       const isMade = !directory.includes('/') && (await lstat(join(driver.root, directory))).isDirectory();
       await driver.controller.DeleteVolume({ volume_id: volume?.volume_id ?? '' });
       return isMade && !(await readdir(driver.root)).includes(directory) ? undefined : `made at ${directory}`;
+    },
+    CreateSnapshot: async (_, response) => {
+      const { snapshot } = response as CreateSnapshotResponse__Output;
+      await driver.controller.DeleteSnapshot({ snapshot_id: snapshot?.snapshot_id ?? '' });
+      return snapshot?.ready_to_use ? undefined : 'not ready';
     },
     NodeStageVolume: async ({ staging_target_path: path = subject.freeStaging }) => {
       await send.NodeUnstageVolume({ staging_target_path: path });

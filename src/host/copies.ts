@@ -1,0 +1,116 @@
+import { randomBytes } from 'node:crypto';
+import { type FileHandle, mkdir, readdir, rename } from 'node:fs/promises';
+import { join } from 'node:path';
+import { type CopyOwner, type CopySource, nameCopy } from '../domain/copy.ts';
+import { DriverError, errnoOf } from '../domain/errors.ts';
+import { type Directory, OWN_FOLDER } from '../domain/paths.ts';
+import { copyTree } from './copy-tree.ts';
+import { kindOf, makeParents, openBelow, openDirectory, openInside, pathOf, using, withParent } from './directory.ts';
+import type { Exec } from './exec.ts';
+import { gently } from './gentle.ts';
+import { createOwnFolder, type OwnFolder } from './own-folder.ts';
+import type { Step } from './step.ts';
+
+/** A copy that is whole and on disk, still aside. */
+export interface Copy {
+  /** Its name in `.csi-subdir/copies/`. */
+  readonly name: string;
+  /** What it takes on disk. */
+  readonly bytes: number;
+}
+
+/** Copies are made aside in the driver's own folder, and renamed to where they belong when they are whole. */
+export interface Copies {
+  /** Copies a tree for a volume or a snapshot. Takes as long as it takes; ends early when `signal` is aborted. */
+  readonly copy: (source: CopySource, owner: CopyOwner, signal: AbortSignal) => Promise<Copy>;
+  /** Makes a copy the data of a snapshot. */
+  readonly keep: (copy: string, snapshot: string) => Promise<void>;
+  /** Makes a copy a volume directory, where nothing else is. Throws failed-precondition. */
+  readonly place: (copy: string, directory: Directory) => Promise<void>;
+  readonly listCopies: () => Promise<readonly string[]>;
+  /** Moves copies to the trash; what is not there is fine. */
+  readonly discardCopies: (copies: readonly string[]) => Promise<void>;
+  /** Moves the data of a snapshot to the trash. */
+  readonly discardData: (snapshot: string) => Promise<void>;
+}
+
+export interface CopyTools {
+  readonly exec: Exec;
+  readonly step: Step;
+  readonly trash: OwnFolder;
+}
+
+export const createCopies = (root: string, { exec, step, trash }: CopyTools): Copies => {
+  const copies = createOwnFolder(root, 'copies');
+  const data = createOwnFolder(root, 'data');
+
+  const discard = async (folder: OwnFolder, names: readonly string[]): Promise<void> => {
+    if (names.length === 0) return;
+    for (const name of names) {
+      const [from, to] = [join(await folder.path(), name), join(await trash.path(), `${name}-${nonce()}`)];
+      await rename(from, to).catch(ignoreMissing);
+    }
+    await trash.sync();
+    await folder.sync();
+  };
+
+  return {
+    copy: async (source, owner, signal) => {
+      const name = nameCopy(owner, nonce());
+      const path = join(await copies.path(), name);
+      await mkdir(path, 0o700);
+      step('copy begun');
+      await using(await openSource(source), async (from) =>
+        using(await openDirectory(path), (to) => copyTree(exec, { source: from, target: to }, signal)),
+      );
+      step('copy made');
+      await exec({ ...gently({ binary: '/bin/sync', args: ['--file-system', '--', path] }), signal });
+      return { name, bytes: await measure(exec, path, signal) };
+    },
+    keep: async (copy, snapshot) => {
+      await rename(join(await copies.path(), copy), join(await data.path(), snapshot)).catch(refuseTaken);
+      step('copy kept');
+      await data.sync();
+    },
+    place: async (copy, directory) => {
+      await makeParents(root, directory);
+      await withParent(root, directory, async (parent, leaf) => {
+        const to = join(pathOf(parent), leaf);
+        if ((await kindOf(to)) !== 'missing') throw occupied(directory);
+        await rename(join(await copies.path(), copy), to).catch(refuseTaken);
+        step('copy placed');
+        await parent.sync();
+      });
+    },
+    listCopies: async () => readdir(await copies.path()),
+    discardCopies: (names) => discard(copies, names),
+    discardData: (snapshot) => discard(data, [snapshot]),
+  };
+};
+
+const openSource = (source: CopySource): Promise<FileHandle> =>
+  source.kind === 'volume'
+    ? openBelow(source.root, source.directory)
+    : openInside(source.root, [OWN_FOLDER, 'data', source.name]).catch((thrown: unknown) => {
+        if (errnoOf(thrown) !== 'ENOENT') throw thrown;
+        throw new DriverError('failed-precondition', `the data of snapshot ${source.name} is missing in the pool`);
+      });
+
+const measure = async (exec: Exec, path: string, signal: AbortSignal): Promise<number> => {
+  const args = ['--summarize', '--block-size=1', '--', path];
+  return Number.parseInt(await exec({ ...gently({ binary: '/usr/bin/du', args }), signal }), 10);
+};
+
+const occupied = (directory: Directory): DriverError =>
+  new DriverError('failed-precondition', `directory ${JSON.stringify(directory)} was made by somebody else meanwhile`);
+
+const refuseTaken = (thrown: unknown): never => {
+  if (errnoOf(thrown) !== 'ENOENT') throw thrown;
+  throw new DriverError('aborted', 'the copy was taken away by another controller', { cause: thrown });
+};
+
+const ignoreMissing = (thrown: unknown): void => {
+  if (errnoOf(thrown) !== 'ENOENT') throw thrown;
+};
+
+const nonce = (): string => randomBytes(4).toString('hex');
