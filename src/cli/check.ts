@@ -68,10 +68,11 @@ const checkPool = async (
   }
 };
 
-const describeFacts = ({ fileSystem, device, reflink, quota, space }: Facts): string =>
+const describeFacts = ({ fileSystem, device, subvolumes, reflink, quota, space }: Facts): string =>
   [
     `${fileSystem} on ${device}`,
     `${formatBytes(space.availableBytes)} of ${formatBytes(space.totalBytes)} free`,
+    ...(subvolumes ? ['volumes are subvolumes'] : []),
     reflink ? 'copies share blocks (reflink)' : 'copies are full copies (no reflink)',
     quota === 'none' ? 'no quota' : `quota possible (${quota})`,
   ].join(', ');

@@ -1,11 +1,22 @@
 import { randomBytes } from 'node:crypto';
-import { type FileHandle, mkdir, readdir, rename } from 'node:fs/promises';
+import { type FileHandle, readdir, rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type CopyOwner, type CopySource, nameCopy } from '../domain/copy.ts';
 import { DriverError, errnoOf } from '../domain/errors.ts';
 import { type Directory, OWN_FOLDER } from '../domain/paths.ts';
+import { bytesOf, setReadOnly, snapshotSubvolume } from './btrfs.ts';
 import { copyTree } from './copy-tree.ts';
-import { kindOf, makeParents, openBelow, openDirectory, openInside, pathOf, using, withParent } from './directory.ts';
+import {
+  kindOf,
+  type MakeNew,
+  makeParents,
+  openBelow,
+  openDirectory,
+  openInside,
+  pathOf,
+  using,
+  withParent,
+} from './directory.ts';
 import type { Exec } from './exec.ts';
 import { gently } from './gentle.ts';
 import { createOwnFolder, type OwnFolder } from './own-folder.ts';
@@ -37,10 +48,13 @@ export interface Copies {
 export interface CopyTools {
   readonly exec: Exec;
   readonly step: Step;
+  /** Makes a directory of the kind that volumes are. */
+  readonly makeNew: MakeNew;
   readonly trash: OwnFolder;
 }
 
-export const createCopies = (root: string, { exec, step, trash }: CopyTools): Copies => {
+export const createCopies = (root: string, tools: CopyTools): Copies => {
+  const { exec, step, trash } = tools;
   const copies = createOwnFolder(root, 'copies');
   const data = createOwnFolder(root, 'data');
 
@@ -48,6 +62,7 @@ export const createCopies = (root: string, { exec, step, trash }: CopyTools): Co
     if (names.length === 0) return;
     for (const name of names) {
       const [from, to] = [join(await folder.path(), name), join(await trash.path(), `${name}-${nonce()}`)];
+      await setReadOnly(exec, from, false);
       await rename(from, to).catch(ignoreMissing);
     }
     await trash.sync();
@@ -58,18 +73,14 @@ export const createCopies = (root: string, { exec, step, trash }: CopyTools): Co
     copy: async (source, owner, signal) => {
       const name = nameCopy(owner, nonce());
       const path = join(await copies.path(), name);
-      await mkdir(path, 0o700);
-      step('copy begun');
-      await using(await openSource(source), async (from) =>
-        using(await openDirectory(path), (to) => copyTree(exec, { source: from, target: to }, signal)),
-      );
-      step('copy made');
-      await exec({ ...gently({ binary: '/bin/sync', args: ['--file-system', '--', path] }), signal });
-      return { name, bytes: await measure(exec, path, signal) };
+      const bytes = await using(await openSource(source), (from) => copyTo(tools, from, path, signal));
+      return { name, bytes };
     },
     keep: async (copy, snapshot) => {
-      await rename(join(await copies.path(), copy), join(await data.path(), snapshot)).catch(refuseTaken);
+      const to = join(await data.path(), snapshot);
+      await rename(join(await copies.path(), copy), to).catch(refuseTaken);
       step('copy kept');
+      await setReadOnly(exec, to, true);
       await data.sync();
     },
     place: async (copy, directory) => {
@@ -88,6 +99,30 @@ export const createCopies = (root: string, { exec, step, trash }: CopyTools): Co
   };
 };
 
+/** Copies an open directory to a new one, in the best way there is. Answers the bytes it takes, 0 where nobody knows. */
+const copyTo = async (
+  { exec, step, makeNew }: CopyTools,
+  from: FileHandle,
+  path: string,
+  signal: AbortSignal,
+): Promise<number> => {
+  if (await snapshotSubvolume(exec, from, path)) {
+    step('subvolume snapshot made');
+    return bytesOf(exec, path);
+  }
+  await makeNew(path);
+  step('copy begun');
+  await using(await openDirectory(path), (to) => copyTree(exec, { source: from, target: to }, signal));
+  step('copy made');
+  await exec({ ...gently({ binary: '/bin/sync', args: ['--file-system', '--', path] }), signal });
+  return measure(exec, path, signal);
+};
+
+const measure = async (exec: Exec, path: string, signal: AbortSignal): Promise<number> => {
+  const args = ['--summarize', '--block-size=1', '--', path];
+  return Number.parseInt(await exec({ ...gently({ binary: '/usr/bin/du', args }), signal }), 10);
+};
+
 const openSource = (source: CopySource): Promise<FileHandle> =>
   source.kind === 'volume'
     ? openBelow(source.root, source.directory)
@@ -95,11 +130,6 @@ const openSource = (source: CopySource): Promise<FileHandle> =>
         if (errnoOf(thrown) !== 'ENOENT') throw thrown;
         throw new DriverError('failed-precondition', `the data of snapshot ${source.name} is missing in the pool`);
       });
-
-const measure = async (exec: Exec, path: string, signal: AbortSignal): Promise<number> => {
-  const args = ['--summarize', '--block-size=1', '--', path];
-  return Number.parseInt(await exec({ ...gently({ binary: '/usr/bin/du', args }), signal }), 10);
-};
 
 const occupied = (directory: Directory): DriverError =>
   new DriverError('failed-precondition', `directory ${JSON.stringify(directory)} was made by somebody else meanwhile`);

@@ -8,7 +8,7 @@ import type { Step } from './step.ts';
 
 /**
  * Opens a directory, never through a link. Paths below a root are walked component by component through
- * /proc/self/fd: the openat(2) that Node does not have. Whoever swaps a directory for a link meanwhile gets an error,
+ * /proc/PID/fd: the openat(2) that Node does not have. Whoever swaps a directory for a link meanwhile gets an error,
  * not our hand on what the link points at.
  */
 export const openDirectory = (path: string): Promise<FileHandle> => open(path, OPEN_DIRECTORY).catch(refuseLink);
@@ -52,19 +52,23 @@ export const withParent = async <Value>(
   return using(parent, () => work(parent, components.at(-1) ?? ''));
 };
 
+/** Makes one directory. False when there is something already, whatever it is. */
+export type MakeNew = (path: string) => Promise<boolean>;
+
 /**
- * Makes the directory, its parents too, and gives it its owner. The answer says whether it was there before; then
- * nothing about it is changed. What is made is on disk when this returns.
+ * Makes the directory with `makeNew`, plain parents too, and gives it its owner. The answer says whether it was there
+ * before; then nothing about it is changed. What is made is on disk when this returns.
  */
 export const makeBelow = async (
   root: string,
   directory: Directory,
   ownership: Ownership,
+  makeNew: MakeNew,
   step: Step,
 ): Promise<'made' | 'existed'> => {
   try {
     await makeParents(root, directory);
-    return await withParent(root, directory, (parent, leaf) => makeIn(parent, leaf, ownership, step));
+    return await withParent(root, directory, (parent, leaf) => makeIn(parent, leaf, ownership, makeNew, step));
   } catch (thrown) {
     if (errnoOf(thrown) !== 'ENOENT') throw named(directory, thrown);
     throw new DriverError('aborted', `directory ${quote(directory)} was moved while it was made`, { cause: thrown });
@@ -77,10 +81,9 @@ export const makeParents = async (root: string, directory: Directory): Promise<v
   for (const depth of parents.keys()) await ensureParent(root, parents.slice(0, depth + 1));
 };
 
-const makeIn = async (parent: FileHandle, leaf: string, ownership: Ownership, step: Step) => {
+const makeIn = async (parent: FileHandle, leaf: string, ownership: Ownership, makeNew: MakeNew, step: Step) => {
   const path = join(pathOf(parent), leaf);
-  const made = await makeNew(path, 0o700);
-  if (!made) {
+  if (!(await makeNew(path))) {
     await using(await openDirectory(path), async () => {});
     return 'existed';
   }
@@ -97,16 +100,18 @@ const makeIn = async (parent: FileHandle, leaf: string, ownership: Ownership, st
   return 'made';
 };
 
-/** False when there is something already, whatever it is. */
-const makeNew = async (path: string, mode: number): Promise<boolean> => {
-  try {
-    await mkdir(path, mode);
-    return true;
-  } catch (thrown) {
-    if (errnoOf(thrown) === 'EEXIST') return false;
-    throw thrown;
-  }
-};
+/** Makes a plain directory with these permission bits. */
+export const makePlain =
+  (mode: number): MakeNew =>
+  async (path) => {
+    try {
+      await mkdir(path, mode);
+      return true;
+    } catch (thrown) {
+      if (errnoOf(thrown) === 'EEXIST') return false;
+      throw thrown;
+    }
+  };
 
 /** Owner first: chown(2) clears the set-id bits that the mode may have. */
 export const own = async (directory: FileHandle, { mode, uid, gid }: Ownership): Promise<void> => {
@@ -124,8 +129,8 @@ export const kindOf = async (path: string): Promise<'missing' | 'directory' | 'o
   }
 };
 
-/** The path of an open directory: stays the same one however its names change. */
-export const pathOf = (directory: FileHandle): string => `/proc/self/fd/${directory.fd}`;
+/** The path of an open directory, for this process and its children: stays the same one however its names change. */
+export const pathOf = (directory: FileHandle): string => `/proc/${process.pid}/fd/${directory.fd}`;
 
 /** Runs `work` and closes the handle, whatever happens. */
 export const using = async <Value>(
@@ -141,8 +146,10 @@ export const using = async <Value>(
 
 const ensureParent = async (root: string, components: readonly string[]): Promise<void> =>
   using(await openInside(root, components.slice(0, -1)), async (above) => {
-    if (await makeNew(join(pathOf(above), components.at(-1) ?? ''), 0o755)) await above.sync();
+    if (await makeParent(join(pathOf(above), components.at(-1) ?? ''))) await above.sync();
   });
+
+const makeParent = makePlain(0o755);
 
 const named = (directory: Directory, thrown: unknown): unknown => {
   if (errnoOf(thrown) === 'ENOENT') {

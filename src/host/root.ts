@@ -1,6 +1,4 @@
-import { randomBytes } from 'node:crypto';
-import { constants } from 'node:fs';
-import { copyFile, opendir, rm, rmdir, writeFile } from 'node:fs/promises';
+import { opendir, rmdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DriverError, errnoOf } from '../domain/errors.ts';
 import type { Directory } from '../domain/paths.ts';
@@ -8,8 +6,21 @@ import { parseSnapshotRecord, parseVolumeRecord } from '../domain/record.ts';
 import type { SnapshotRecord } from '../domain/snapshot.ts';
 import type { Space } from '../domain/space.ts';
 import type { Ownership, VolumeRecord } from '../domain/volume.ts';
+import { type Abilities, tryAbilities } from './abilities.ts';
+import { isSubvolume, makeSubvolume } from './btrfs.ts';
 import { type Copies, createCopies } from './copies.ts';
-import { kindOf, makeBelow, openBelow, openDirectory, own, pathOf, using, withParent } from './directory.ts';
+import {
+  kindOf,
+  type MakeNew,
+  makeBelow,
+  makePlain,
+  openBelow,
+  openDirectory,
+  own,
+  pathOf,
+  using,
+  withParent,
+} from './directory.ts';
 import type { Exec } from './exec.ts';
 import { prepareLayout } from './layout.ts';
 import type { Mounter } from './mounter.ts';
@@ -18,7 +29,7 @@ import { createRecords, type Records } from './records.ts';
 import { spaceOf } from './space.ts';
 import type { Step } from './step.ts';
 import { createTrash, type Trash } from './trash.ts';
-import { removeTemporary, TEMPORARY_SUFFIX } from './whole-file.ts';
+import { removeTemporary } from './whole-file.ts';
 
 /**
  * All file work below one pool's root. Arguments and answers are plain data, so that the same code can run in this
@@ -33,13 +44,15 @@ export interface Root extends Trash, Copies {
   /** Removes temporary files older than `minimumAgeMs`, which writers that died have left. */
   readonly clean: (minimumAgeMs: number) => Promise<void>;
   readonly kindOf: (directory: Directory) => Promise<DirectoryKind>;
+  /** Makes a volume directory: a subvolume where the root can, else a plain one. */
   readonly make: (directory: Directory, ownership: Ownership) => Promise<'made' | 'existed'>;
+  readonly isSubvolume: (directory: Directory) => Promise<boolean>;
   readonly own: (directory: Directory, ownership: Ownership) => Promise<void>;
   /** Removes a directory that is empty; leaves anything else alone. */
   readonly removeEmpty: (directory: Directory) => Promise<void>;
   readonly space: () => Promise<Space>;
-  /** Tries whether the file system shares blocks between copies. */
-  readonly canReflink: () => Promise<boolean>;
+  /** What the file system can do: tried once, at the first question. */
+  readonly abilities: () => Promise<Abilities>;
   /** Binds a volume directory at `target`, with no moment at which a link could take its place. */
   readonly bind: (directory: Directory, target: string) => Promise<void>;
 }
@@ -58,6 +71,9 @@ export const createRoot = (path: string, { exec, mounter, step }: RootTools): Ro
   const volumesFolder = createOwnFolder(path, 'volumes');
   const snapshotsFolder = createOwnFolder(path, 'snapshots');
   const trashFolder = createOwnFolder(path, 'trash');
+  const abilities = once(async () => tryAbilities(await ownFolder.path(), exec));
+  const makeNew: MakeNew = async (leaf) =>
+    (await abilities()).subvolumes ? makeSubvolume(exec, leaf) : makePlain(0o700)(leaf);
   return {
     path,
     prepare: () => prepareLayout(path, ownFolder, step),
@@ -67,17 +83,16 @@ export const createRoot = (path: string, { exec, mounter, step }: RootTools): Ro
       for (const folder of [ownFolder, volumesFolder, snapshotsFolder]) await removeTemporary(folder, minimumAgeMs);
     },
     kindOf: (directory) => inspect(path, directory),
-    make: (directory, ownership) => makeBelow(path, directory, ownership, step),
+    make: (directory, ownership) => makeBelow(path, directory, ownership, makeNew, step),
+    isSubvolume: (directory) => withParent(path, directory, (parent, leaf) => isSubvolume(join(pathOf(parent), leaf))),
     own: async (directory, ownership) => using(await openBelow(path, directory), (handle) => own(handle, ownership)),
     removeEmpty: (directory) => removeEmpty(path, directory),
     ...createTrash(path, trashFolder, exec, step),
-    ...createCopies(path, { exec, step, trash: trashFolder }),
+    ...createCopies(path, { exec, step, makeNew, trash: trashFolder }),
     space: () => spaceOf(path),
-    canReflink: async () => tryReflink(await ownFolder.path()),
+    abilities,
     bind: async (directory, target) =>
-      using(await openBelow(path, directory), (handle) =>
-        mounter.bind(`/proc/${process.pid}/fd/${handle.fd}`, target, []),
-      ),
+      using(await openBelow(path, directory), (handle) => mounter.bind(pathOf(handle), target, [])),
   };
 };
 
@@ -116,16 +131,14 @@ const removeEmpty = async (root: string, directory: Directory): Promise<void> =>
   }
 };
 
-const tryReflink = async (folder: string): Promise<boolean> => {
-  const from = join(folder, `.reflink-${randomBytes(4).toString('hex')}${TEMPORARY_SUFFIX}`);
-  const to = `${from}${TEMPORARY_SUFFIX}`;
-  try {
-    await writeFile(from, 'x', { flag: 'wx' });
-    await copyFile(from, to, constants.COPYFILE_FICLONE_FORCE);
-    return true;
-  } catch {
-    return false;
-  } finally {
-    await Promise.all([rm(from, { force: true }), rm(to, { force: true })]);
-  }
+/** The first answer, for ever; a failure is not one. */
+const once = <Value>(find: () => Promise<Value>): (() => Promise<Value>) => {
+  let finding: Promise<Value> | undefined;
+  return () => {
+    finding ??= find().catch((thrown: unknown) => {
+      finding = undefined;
+      throw thrown;
+    });
+    return finding;
+  };
 };

@@ -2,7 +2,8 @@ import { randomBytes } from 'node:crypto';
 import { type FileHandle, readdir, rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DriverError, errnoOf, quote } from '../domain/errors.ts';
-import type { Directory } from '../domain/paths.ts';
+import { type Directory, OWN_FOLDER } from '../domain/paths.ts';
+import { deleteSubvolumes, isBtrfs } from './btrfs.ts';
 import { kindOf, pathOf, withParent } from './directory.ts';
 import type { Exec } from './exec.ts';
 import type { OwnFolder } from './own-folder.ts';
@@ -35,10 +36,18 @@ export const createTrash = (root: string, folder: OwnFolder, exec: Exec, step: S
   listTrash: async () => readdir(await folder.path()),
   purge: async (entries) => {
     const path = await folder.path();
+    // rm would empty a subvolume file by file, and stop at one inside.
+    if (await isBtrfs(path)) {
+      const handle = join(path, `purge-${nonce()}`);
+      await deleteSubvolumes(exec, handle, (place) => entries.some((entry) => isIn(entry, place)));
+    }
     const args = ['-rf', '--one-file-system', '--', ...entries.map((entry) => join(path, entry))];
     await exec({ binary: '/bin/rm', args, deadlineMs: PURGE_DEADLINE_MS });
   },
 });
+
+/** An entry has a nonce: the folder's own path on the file system does not matter. */
+const isIn = (entry: string, place: string): boolean => `${place}/`.includes(`/${OWN_FOLDER}/trash/${entry}/`);
 
 const moveAway = async (
   root: string,

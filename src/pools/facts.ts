@@ -1,4 +1,5 @@
 import type { Space } from '../domain/space.ts';
+import type { Abilities } from '../host/abilities.ts';
 import type { MountEntry, ReadMounts } from '../host/mountinfo.ts';
 import type { Root } from '../host/root.ts';
 
@@ -6,12 +7,10 @@ import type { Root } from '../host/root.ts';
 export type Quota = 'btrfs-qgroup' | 'project-quota' | 'none';
 
 /** What a pool's root is and can do: found out at start, never configured. */
-export interface Facts {
+export interface Facts extends Abilities {
   readonly fileSystem: string;
   readonly device: string;
   readonly readOnly: boolean;
-  /** Copies that share blocks until they are written. */
-  readonly reflink: boolean;
   readonly quota: Quota;
   readonly space: Space;
 }
@@ -22,7 +21,7 @@ export const findOut = async (root: Root, readMounts: ReadMounts): Promise<Facts
     fileSystem: entry?.fileSystem ?? 'unknown',
     device: entry?.source ?? 'unknown',
     readOnly: entry !== undefined && [...entry.options, ...entry.superOptions].includes('ro'),
-    reflink: await root.canReflink(),
+    ...(await root.abilities()),
     quota: entry === undefined ? 'none' : quotaOf(entry),
     space: await root.space(),
   };

@@ -1,0 +1,103 @@
+import { type FileHandle, lstat, statfs } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { errnoOf } from '../domain/errors.ts';
+import { kindOf, pathOf } from './directory.ts';
+import { CommandError, type Exec } from './exec.ts';
+
+// Subvolumes. A path given here leads through a held directory, so that nobody can put a link on its way.
+
+/** True where `path`, which must not be a link, lies on btrfs. */
+export const isBtrfs = async (path: string): Promise<boolean> => (await statfs(path)).type === BTRFS_MAGIC;
+
+/** True for a subvolume, false for anything else and for nothing. */
+export const isSubvolume = async (path: string): Promise<boolean> => {
+  try {
+    return (await lstat(path)).ino === SUBVOLUME_INODE && (await isBtrfs(path));
+  } catch (thrown) {
+    if (errnoOf(thrown) === 'ENOENT') return false;
+    throw thrown;
+  }
+};
+
+/** Makes a subvolume. False when there is something already, whatever it is. */
+export const makeSubvolume = async (exec: Exec, path: string): Promise<boolean> => {
+  if ((await kindOf(path)) !== 'missing') return false;
+  try {
+    await btrfs(exec, 'subvolume', 'create', '--', path);
+    return true;
+  } catch (thrown) {
+    if ((await kindOf(path)) !== 'missing') return false;
+    throw thrown;
+  }
+};
+
+/**
+ * Makes a writable snapshot of an open directory at `path`, with all that was written to it until then. False where
+ * that is not all of it or cannot be: it is no subvolume, is on another file system, or holds subvolumes of its own.
+ */
+export const snapshotSubvolume = async (exec: Exec, source: FileHandle, path: string): Promise<boolean> => {
+  const from = pathOf(source);
+  const { ino } = await source.stat();
+  if (ino !== SUBVOLUME_INODE || !(await isBtrfs(from)) || !(await isBtrfs(dirname(path)))) return false;
+  if ((await btrfs(exec, 'subvolume', 'list', '-o', '--', from)) !== '') return false;
+  try {
+    await btrfs(exec, 'subvolume', 'snapshot', '--', from, path);
+    return true;
+  } catch (thrown) {
+    if (/cross-device/i.test(thrown instanceof CommandError ? thrown.stderr : '')) return false;
+    throw thrown;
+  }
+};
+
+/** Makes a subvolume read-only, or writable again: then it can be moved. */
+export const setReadOnly = async (exec: Exec, path: string, readOnly: boolean): Promise<void> => {
+  if (await isSubvolume(path)) await btrfs(exec, 'property', 'set', '-ts', path, 'ro', String(readOnly));
+};
+
+/** Bytes that a subvolume refers to, from its quota group; 0 where none is counted. */
+export const bytesOf = async (exec: Exec, path: string): Promise<number> => {
+  const output = await btrfs(exec, 'qgroup', 'show', '--raw', '-f', path).catch(() => '');
+  const [, bytes] = /^0\/\d+\s+(\d+)/m.exec(output) ?? [];
+  return Number(bytes ?? 0);
+};
+
+/**
+ * Deletes every subvolume that is, or lies below, one of the directories which `belongs` knows by their path on the
+ * file system. They are found and deleted by number: what a pod renames or links meanwhile leads nobody astray.
+ * `handle` is a name for a subvolume of our own: deletion by number wants to be given one.
+ */
+export const deleteSubvolumes = async (
+  exec: Exec,
+  handle: string,
+  belongs: (path: string) => boolean,
+): Promise<void> => {
+  const found = (await listSubvolumes(exec, dirname(handle))).filter(({ path }) => belongs(path));
+  if (found.length === 0) return;
+  await makeSubvolume(exec, handle);
+  // One that holds another cannot be deleted before it.
+  const deepestFirst = found.toSorted((a, b) => b.path.length - a.path.length).map(({ id }) => id);
+  for (const id of [...deepestFirst, await subvolumeId(exec, handle)]) await deleteById(exec, handle, id);
+};
+
+const deleteById = async (exec: Exec, handle: string, id: string): Promise<void> => {
+  await btrfs(exec, 'subvolume', 'delete', '--subvolid', id, handle);
+  // Newer kernels do it themselves, later, and refuse; without quotas there is none.
+  await btrfs(exec, 'qgroup', 'destroy', `0/${id}`, dirname(handle)).catch(() => {});
+};
+
+/** Magic number of the file system, and the inode of every subvolume's top directory: linux/magic.h, btrfs_tree.h */
+const BTRFS_MAGIC = 0x9123683e;
+const SUBVOLUME_INODE = 256;
+
+const listSubvolumes = async (exec: Exec, folder: string) => {
+  const output = await btrfs(exec, 'subvolume', 'list', '--', folder);
+  return output.split('\n').flatMap((line) => {
+    const [, id, path] = /^ID (\d+) .*? path (.*)$/.exec(line) ?? [];
+    return id === undefined || path === undefined ? [] : [{ id, path: `/${path}` }];
+  });
+};
+
+/** The number of a subvolume, which is that of its quota group too. */
+const subvolumeId = (exec: Exec, path: string): Promise<string> => btrfs(exec, 'inspect-internal', 'rootid', path);
+
+const btrfs = (exec: Exec, ...args: readonly string[]): Promise<string> => exec({ binary: '/bin/btrfs', args });
