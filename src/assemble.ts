@@ -4,11 +4,12 @@ import { type Breaker, createBreaker } from './host/breaker.ts';
 import { createExec, type ExecObserver } from './host/exec.ts';
 import { createMounter } from './host/mounter.ts';
 import { createReadMounts } from './host/mountinfo.ts';
+import type { RootTools } from './host/root.ts';
 import type { Step } from './host/step.ts';
 import { createWorker } from './host/worker.ts';
 import type { Log } from './log.ts';
 import { createHostPathPool, createSharedPathPool, type SharedTools } from './pools/hostpath.ts';
-import { createNfsPool, type NfsTools } from './pools/nfs.ts';
+import { createNfsPool } from './pools/nfs.ts';
 import type { Pool, PoolSettings } from './pools/pool.ts';
 import { createCatalog } from './volumes/catalog.ts';
 import { createCopier } from './volumes/copier.ts';
@@ -53,19 +54,18 @@ export const assemble = ({ options, pools }: Config, log: Log, children: ExecObs
   };
 };
 
-interface Tools extends Omit<NfsTools, keyof SharedTools> {
-  readonly exec: SharedTools['exec'];
-  readonly mounter: SharedTools['mounter'];
+interface Tools extends RootTools {
   readonly children: ExecObserver;
   readonly breakerOf: (server: string) => Breaker;
   readonly mountDir: string;
 }
 
 const createPool = (name: string, config: PoolConfig, tools: Tools): Pool => {
-  const { hostPath, nfs, capacity, directory, existing, mode, uid, gid, onDelete } = config;
+  const { hostPath, nfs, capacity, sizes, directory, existing, mode, uid, gid, onDelete } = config;
   const settings: PoolSettings = {
     name,
     budgetBytes: capacity,
+    sizes,
     defaults: { template: directory, existing, settings: { mode, uid, gid, onDelete } },
   };
   if (nfs !== undefined) {
@@ -76,7 +76,7 @@ const createPool = (name: string, config: PoolConfig, tools: Tools): Pool => {
     return createNfsPool(pool, { ...tools, ...createSharedTools(nfs.server, [mountPath, 'mounted'], tools) });
   }
   if (hostPath === undefined) throw new Error(`pool ${name} has neither hostPath nor nfs`);
-  if (!hostPath.shared) return createHostPathPool(settings, hostPath.path, tools, tools.readMounts);
+  if (!hostPath.shared) return createHostPathPool(settings, hostPath.path, tools);
   return createSharedPathPool(
     settings,
     hostPath.path,

@@ -170,6 +170,12 @@ export const poolSchema = z
     hostPath: hostPathSchema.optional().describe('A pool on a path of the node.'),
     nfs: nfsSchema.optional().describe('A pool on an NFS export.'),
     capacity: quantity.optional().describe('What all volumes together may ask for, e.g. 500Gi; left out: no budget.'),
+    sizes: z
+      .enum(['enforce', 'budget', 'none'])
+      .optional()
+      .describe(
+        'What a size means: enforce (a volume is held to it), budget (only capacity counts) or none; left out: enforce where the file system can, else budget.',
+      ),
     directory: template.default(DEFAULT_TEMPLATE).describe('Template of the volume directory.'),
     mode: mode.default(0o777).describe('Permission bits of a volume directory.'),
     uid: id.default(0).describe('Owner of a volume directory.'),
@@ -180,7 +186,11 @@ export const poolSchema = z
       .describe('What DeleteVolume does with the directory.'),
     existing: z.enum(['fail', 'adopt']).default('fail').describe('What happens where the directory exists already.'),
   })
-  .refine(({ hostPath, nfs }) => (hostPath === undefined) !== (nfs === undefined), 'expected either hostPath or nfs');
+  .refine(({ hostPath, nfs }) => (hostPath === undefined) !== (nfs === undefined), 'expected either hostPath or nfs')
+  .refine(({ sizes, capacity }) => sizes !== 'none' || capacity === undefined, {
+    path: ['capacity'],
+    message: 'has no meaning with sizes: none',
+  });
 
 export type PoolConfig = z.output<typeof poolSchema>;
 

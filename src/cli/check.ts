@@ -6,7 +6,8 @@ import { DriverError } from '../domain/errors.ts';
 import { noObserver } from '../host/exec.ts';
 import { noStep } from '../host/step.ts';
 import { createLog } from '../log.ts';
-import type { Facts } from '../pools/facts.ts';
+import { adviceFor, type Facts } from '../pools/facts.ts';
+import type { SizeRule } from '../pools/pool.ts';
 import type { Shelf } from '../volumes/context.ts';
 
 /** Prints what each pool is and what is wrong; 1 when anything is. Changes nothing but the driver's own folder. */
@@ -56,6 +57,7 @@ const checkPool = async (
     const facts = await pool.findOut();
     const { records, unreadable } = await ledger.load();
     say(`${label}: ${describeFacts(facts)}`);
+    say(`        sizes: ${describeSizes(facts, pool.sizes)}`);
     say(
       `        volumes: ${records.length}, asking for ${formatBytes(ledger.allocatedBytes())}${describeBudget(pool.budgetBytes)}`,
     );
@@ -68,14 +70,19 @@ const checkPool = async (
   }
 };
 
-const describeFacts = ({ fileSystem, device, subvolumes, reflink, quota, space }: Facts): string =>
+const describeFacts = ({ fileSystem, device, subvolumes, reflink, space }: Facts): string =>
   [
     `${fileSystem} on ${device}`,
     `${formatBytes(space.availableBytes)} of ${formatBytes(space.totalBytes)} free`,
     ...(subvolumes ? ['volumes are subvolumes'] : []),
     reflink ? 'copies share blocks (reflink)' : 'copies are full copies (no reflink)',
-    quota === 'none' ? 'no quota' : `quota possible (${quota})`,
   ].join(', ');
 
+const describeSizes = (facts: Facts, rule: SizeRule): string => {
+  if (rule === 'budget' || rule === 'none') return `not enforced, as configured (sizes: ${rule})`;
+  if (facts.sizes === 'none') return `not enforced: ${adviceFor(facts)}`;
+  return `enforced, by ${facts.sizes === 'qgroup' ? 'btrfs quota groups' : 'project quotas'}`;
+};
+
 const describeBudget = (bytes: number | undefined): string =>
-  bytes === undefined ? ', no capacity set: sizes are not limited' : ` of ${formatBytes(bytes)}`;
+  bytes === undefined ? ', no capacity set' : ` of ${formatBytes(bytes)}`;

@@ -29,7 +29,7 @@ type Row = VolumeRecord & { readonly handle: string; readonly pool: string };
 
 const parseOutput = (args: readonly string[]): { readonly json: boolean; readonly rest: readonly string[] } => {
   const [action, ...others] = args;
-  if (action !== 'list') throw new ConfigError(['usage: csi-subdir volumes list|adopt (see csi-subdir help)']);
+  if (action !== 'list') throw new ConfigError(['usage: csi-subdir volumes list|adopt|enforce (see csi-subdir help)']);
   const at = others.indexOf('-o');
   if (at === -1) return { json: false, rest: others };
   if (others[at + 1] !== 'json') throw new ConfigError(['-o: expected json']);

@@ -9,6 +9,8 @@ export interface CapacityRange {
 /** What a claim without a size gets, in bytes, unless its limit is smaller. */
 export const DEFAULT_CAPACITY_BYTES = 1024 ** 3;
 export const MINIMUM_CAPACITY_BYTES = 1;
+/** What a volume that is held to its size may hold in any case: less is used up by an empty directory. */
+export const MINIMUM_LIMIT_BYTES = 1024 ** 2;
 
 /**
  * The size a new volume gets: what is required, else the default within the limit; never less than its source has.

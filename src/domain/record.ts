@@ -48,6 +48,19 @@ const volumeSchema = z.object({
     onDelete: z.enum(['delete', 'retain', 'archive']),
   }),
   adopted: z.boolean(),
+  limit: z
+    .discriminatedUnion('by', [
+      z.object({ by: z.literal('qgroup') }),
+      z.object({
+        by: z.literal('project'),
+        id: z
+          .int()
+          .positive()
+          .max(2 ** 32 - 2),
+        partial: z.literal(true).exactOptional(),
+      }),
+    ])
+    .exactOptional(),
   claim: z.object({ namespace: z.string(), name: z.string() }).exactOptional(),
   source: z.object({ kind: z.enum(['snapshot', 'volume']), id: z.string() }).exactOptional(),
   copy: z.string().refine(isCopyName).exactOptional(),

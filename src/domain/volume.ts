@@ -30,6 +30,13 @@ export interface VolumeSource {
   readonly id: string;
 }
 
+/** What holds a volume directory to its size. */
+export type Limit =
+  /** The quota group of its btrfs subvolume. */
+  | { readonly by: 'qgroup' }
+  /** A project of its own on XFS or ext4; `partial` while data that was there before is not counted yet. */
+  | { readonly by: 'project'; readonly id: number; readonly partial?: true };
+
 export type VolumeState = 'creating' | 'ready' | 'deleting';
 
 /** One volume as its record says it: `<root>/.csi-subdir/volumes/<name>.json`. The truth about what exists. */
@@ -45,6 +52,8 @@ export interface VolumeRecord {
   readonly settings: Settings;
   /** True when the directory was there before the volume: nothing but DeleteVolume may ever remove it. */
   readonly adopted: boolean;
+  /** Left out: nothing holds it. */
+  readonly limit?: Limit;
   readonly claim?: Claim;
   readonly source?: VolumeSource;
   /**

@@ -31,17 +31,29 @@ export const makeSubvolume = async (exec: Exec, path: string): Promise<boolean> 
   }
 };
 
+/** Deletes a subvolume that holds no other. */
+export const deleteSubvolume = async (exec: Exec, path: string): Promise<void> => {
+  const id = await btrfs(exec, 'inspect-internal', 'rootid', path);
+  await deleteById(exec, path, id);
+};
+
 /**
  * Makes a writable snapshot of an open directory at `path`, with all that was written to it until then. False where
  * that is not all of it or cannot be: it is no subvolume, is on another file system, or holds subvolumes of its own.
+ * Takes as long as the disk takes for what is still to be written, until `signal` is aborted.
  */
-export const snapshotSubvolume = async (exec: Exec, source: FileHandle, path: string): Promise<boolean> => {
+export const snapshotSubvolume = async (
+  exec: Exec,
+  source: FileHandle,
+  path: string,
+  signal: AbortSignal,
+): Promise<boolean> => {
   const from = pathOf(source);
   const { ino } = await source.stat();
   if (ino !== SUBVOLUME_INODE || !(await isBtrfs(from)) || !(await isBtrfs(dirname(path)))) return false;
   if ((await btrfs(exec, 'subvolume', 'list', '-o', '--', from)) !== '') return false;
   try {
-    await btrfs(exec, 'subvolume', 'snapshot', '--', from, path);
+    await exec({ binary: '/bin/btrfs', args: ['subvolume', 'snapshot', '--', from, path], signal });
     return true;
   } catch (thrown) {
     if (/cross-device/i.test(thrown instanceof CommandError ? thrown.stderr : '')) return false;
@@ -54,17 +66,10 @@ export const setReadOnly = async (exec: Exec, path: string, readOnly: boolean): 
   if (await isSubvolume(path)) await btrfs(exec, 'property', 'set', '-ts', path, 'ro', String(readOnly));
 };
 
-/** Bytes that a subvolume refers to, from its quota group; 0 where none is counted. */
-export const bytesOf = async (exec: Exec, path: string): Promise<number> => {
-  const output = await btrfs(exec, 'qgroup', 'show', '--raw', '-f', path).catch(() => '');
-  const [, bytes] = /^0\/\d+\s+(\d+)/m.exec(output) ?? [];
-  return Number(bytes ?? 0);
-};
-
 /**
  * Deletes every subvolume that is, or lies below, one of the directories which `belongs` knows by their path on the
  * file system. They are found and deleted by number: what a pod renames or links meanwhile leads nobody astray.
- * `handle` is a name for a subvolume of our own: deletion by number wants to be given one.
+ * `handle` is a free name for a subvolume of our own: deletion by number wants to be given one.
  */
 export const deleteSubvolumes = async (
   exec: Exec,
@@ -75,14 +80,19 @@ export const deleteSubvolumes = async (
   if (found.length === 0) return;
   await makeSubvolume(exec, handle);
   // One that holds another cannot be deleted before it.
-  const deepestFirst = found.toSorted((a, b) => b.path.length - a.path.length).map(({ id }) => id);
-  for (const id of [...deepestFirst, await subvolumeId(exec, handle)]) await deleteById(exec, handle, id);
+  for (const { id } of found.toSorted((a, b) => b.path.length - a.path.length)) {
+    // A name with a line break in it makes a list lie about others. Asked for by its number, each has its own path.
+    const path = await btrfs(exec, 'inspect-internal', 'subvolid-resolve', id, handle);
+    if (belongs(`/${path}`)) await deleteById(exec, handle, id);
+  }
+  await deleteSubvolume(exec, handle);
 };
 
-const deleteById = async (exec: Exec, handle: string, id: string): Promise<void> => {
-  await btrfs(exec, 'subvolume', 'delete', '--subvolid', id, handle);
+/** `at` is a subvolume too, of the same file system. */
+const deleteById = async (exec: Exec, at: string, id: string): Promise<void> => {
+  await btrfs(exec, 'subvolume', 'delete', '--subvolid', id, at);
   // Newer kernels do it themselves, later, and refuse; without quotas there is none.
-  await btrfs(exec, 'qgroup', 'destroy', `0/${id}`, dirname(handle)).catch(() => {});
+  await btrfs(exec, 'qgroup', 'destroy', `0/${id}`, dirname(at)).catch(() => {});
 };
 
 /** Magic number of the file system, and the inode of every subvolume's top directory: linux/magic.h, btrfs_tree.h */
@@ -97,7 +107,5 @@ const listSubvolumes = async (exec: Exec, folder: string) => {
   });
 };
 
-/** The number of a subvolume, which is that of its quota group too. */
-const subvolumeId = (exec: Exec, path: string): Promise<string> => btrfs(exec, 'inspect-internal', 'rootid', path);
-
-const btrfs = (exec: Exec, ...args: readonly string[]): Promise<string> => exec({ binary: '/bin/btrfs', args });
+/** Runs btrfs(8), and answers what it prints. */
+export const btrfs = (exec: Exec, ...args: readonly string[]): Promise<string> => exec({ binary: '/bin/btrfs', args });

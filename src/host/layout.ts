@@ -15,7 +15,7 @@ export const prepareLayout = async (root: string, own: OwnFolder, step: Step): P
   await ensureLayout(own, step);
 };
 
-const OWN_FOLDERS = ['volumes', 'snapshots', 'data', 'copies', 'trash'];
+const OWN_FOLDERS = ['volumes', 'snapshots', 'data', 'copies', 'trash', 'projects'];
 
 /** The mount table knows real paths only, and what a link points at can be changed under us. */
 const requireRealPath = async (path: string): Promise<void> => {

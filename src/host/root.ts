@@ -1,5 +1,5 @@
 import { opendir, rmdir } from 'node:fs/promises';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { DriverError, errnoOf } from '../domain/errors.ts';
 import type { Directory } from '../domain/paths.ts';
 import { parseSnapshotRecord, parseVolumeRecord } from '../domain/record.ts';
@@ -24,8 +24,12 @@ import {
 import type { Exec } from './exec.ts';
 import { prepareLayout } from './layout.ts';
 import type { Mounter } from './mounter.ts';
+import type { ReadMounts } from './mountinfo.ts';
 import { createOwnFolder } from './own-folder.ts';
+import { createProjects } from './projects.ts';
+import { createQgroups } from './qgroups.ts';
 import { createRecords, type Records } from './records.ts';
+import { createSizes, type Sizes } from './sizes.ts';
 import { spaceOf } from './space.ts';
 import type { Step } from './step.ts';
 import { createTrash, type Trash } from './trash.ts';
@@ -35,9 +39,9 @@ import { removeTemporary } from './whole-file.ts';
  * All file work below one pool's root. Arguments and answers are plain data, so that the same code can run in this
  * process or in another. Nothing here follows a link below the root.
  */
-export interface Root extends Trash, Copies {
+export interface Root extends Trash, Copies, Sizes {
   readonly path: string;
-  /** Makes the driver's own folder where it is missing. Refuses a root whose layout is newer than ours. */
+  /** To be called first. Makes the driver's own folder where it is missing. Refuses a root whose layout is newer than ours. */
   readonly prepare: () => Promise<void>;
   readonly volumes: Records<VolumeRecord>;
   readonly snapshots: Records<SnapshotRecord>;
@@ -51,7 +55,7 @@ export interface Root extends Trash, Copies {
   /** Removes a directory that is empty; leaves anything else alone. */
   readonly removeEmpty: (directory: Directory) => Promise<void>;
   readonly space: () => Promise<Space>;
-  /** What the file system can do: tried once, at the first question. */
+  /** What the file system can do: tried once after each `prepare`. */
   readonly abilities: () => Promise<Abilities>;
   /** Binds a volume directory at `target`, with no moment at which a link could take its place. */
   readonly bind: (directory: Directory, target: string) => Promise<void>;
@@ -63,32 +67,50 @@ export type DirectoryKind = 'missing' | 'empty' | 'directory' | 'other';
 export interface RootTools {
   readonly exec: Exec;
   readonly mounter: Mounter;
+  readonly readMounts: ReadMounts;
   readonly step: Step;
 }
 
-export const createRoot = (path: string, { exec, mounter, step }: RootTools): Root => {
+export const createRoot = (path: string, { exec, mounter, readMounts, step }: RootTools): Root => {
   const ownFolder = createOwnFolder(path);
   const volumesFolder = createOwnFolder(path, 'volumes');
   const snapshotsFolder = createOwnFolder(path, 'snapshots');
   const trashFolder = createOwnFolder(path, 'trash');
-  const abilities = once(async () => tryAbilities(await ownFolder.path(), exec));
+  const projectsFolder = createOwnFolder(path, 'projects');
+  const mount = async () => (await readMounts()).holding(resolve(path));
+  let trying: Promise<Abilities> | undefined;
+  const abilities = (): Promise<Abilities> => {
+    trying ??= ownFolder.path().then(async (folder) => tryAbilities(folder, await mount(), exec));
+    return trying;
+  };
   const makeNew: MakeNew = async (leaf) =>
     (await abilities()).subvolumes ? makeSubvolume(exec, leaf) : makePlain(0o700)(leaf);
+  const mountPoint = async () => (await mount())?.mountPoint ?? path;
+  const engines = {
+    qgroup: createQgroups(path, exec, readMounts, step),
+    project: createProjects({ exec, step, claims: projectsFolder, mountPoint }),
+  };
+  const sizes = createSizes(path, abilities, engines);
   return {
     path,
-    prepare: () => prepareLayout(path, ownFolder, step),
+    prepare: async () => {
+      await prepareLayout(path, ownFolder, step);
+      trying = undefined;
+    },
     volumes: createRecords(volumesFolder, parseVolumeRecord, step),
     snapshots: createRecords(snapshotsFolder, parseSnapshotRecord, step),
     clean: async (minimumAgeMs) => {
-      for (const folder of [ownFolder, volumesFolder, snapshotsFolder]) await removeTemporary(folder, minimumAgeMs);
+      const folders = [ownFolder, volumesFolder, snapshotsFolder, projectsFolder];
+      for (const folder of folders) await removeTemporary(folder, minimumAgeMs);
     },
     kindOf: (directory) => inspect(path, directory),
     make: (directory, ownership) => makeBelow(path, directory, ownership, makeNew, step),
     isSubvolume: (directory) => withParent(path, directory, (parent, leaf) => isSubvolume(join(pathOf(parent), leaf))),
     own: async (directory, ownership) => using(await openBelow(path, directory), (handle) => own(handle, ownership)),
     removeEmpty: (directory) => removeEmpty(path, directory),
-    ...createTrash(path, trashFolder, exec, step),
-    ...createCopies(path, { exec, step, makeNew, trash: trashFolder }),
+    ...sizes,
+    ...createTrash(path, { folder: trashFolder, exec, step, giveBack: sizes.giveBack }),
+    ...createCopies(path, { exec, step, makeNew, engines, trash: trashFolder }),
     space: () => spaceOf(path),
     abilities,
     bind: async (directory, target) =>
@@ -129,16 +151,4 @@ const removeEmpty = async (root: string, directory: Directory): Promise<void> =>
     const isGone = thrown instanceof DriverError && thrown.kind === 'not-found';
     if (!isGone && !['ENOENT', 'ENOTEMPTY', 'ENOTDIR'].includes(errnoOf(thrown) ?? '')) throw thrown;
   }
-};
-
-/** The first answer, for ever; a failure is not one. */
-const once = <Value>(find: () => Promise<Value>): (() => Promise<Value>) => {
-  let finding: Promise<Value> | undefined;
-  return () => {
-    finding ??= find().catch((thrown: unknown) => {
-      finding = undefined;
-      throw thrown;
-    });
-    return finding;
-  };
 };

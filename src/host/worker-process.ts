@@ -15,9 +15,11 @@ import { RECORD_KINDS } from './worker-root.ts';
 export const serveWorker = (path: string, mounted: boolean): Promise<number> => {
   let entering: Promise<void> | undefined;
   const exec = createExec(noObserver);
+  const readMounts = createReadMounts();
   const root = createRoot(mounted ? '.' : path, {
     exec,
-    mounter: createMounter(exec, createReadMounts()),
+    mounter: createMounter(exec, readMounts),
+    readMounts,
     step: noStep,
   });
   const methods = new Map<string, (...args: readonly unknown[]) => Promise<unknown>>();

@@ -55,6 +55,9 @@ export const createWorkerRoot = (path: string, { quick, long }: PoolWorkers, rea
     purge: async (entries) => {
       await remoteLong(() => long.call('purge', [entries], PURGE_DEADLINE_MS + DEADLINE_MS));
     },
+    include: async (volume) => {
+      await remoteLong(() => long.call('include', [volume], PURGE_DEADLINE_MS));
+    },
   };
 };
 
@@ -75,6 +78,11 @@ const QUICK: readonly (keyof Root)[] = [
   'listTrash',
   'space',
   'abilities',
+  'newLimit',
+  'hold',
+  'lift',
+  'giveBack',
+  'usages',
   'bind',
   'keep',
   'place',

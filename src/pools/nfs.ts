@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { isCausedBy } from '../domain/errors.ts';
 import type { Directory } from '../domain/paths.ts';
 import { makeOwnMountPoint, removeMountPoint } from '../host/mount-point.ts';
-import type { MountEntry, ReadMounts } from '../host/mountinfo.ts';
+import type { MountEntry } from '../host/mountinfo.ts';
 import { createRoot, type RootTools } from '../host/root.ts';
 import { spaceByChild } from '../host/space.ts';
 import { createWorkerRoot } from '../host/worker-root.ts';
@@ -25,10 +25,7 @@ export interface NfsPool extends PoolSettings {
   readonly mountPath: string;
 }
 
-export interface NfsTools extends SharedTools {
-  readonly readMounts: ReadMounts;
-  readonly step: RootTools['step'];
-}
+type NfsTools = SharedTools & RootTools;
 
 /** Milliseconds for the controller's mount and for a volume's; each within the bound of the call that waits for it. */
 const REACH_DEADLINE_MS = 10_000;
@@ -101,11 +98,12 @@ export const createNfsPool = (settings: NfsPool, tools: NfsTools): Pool => {
   return {
     name: settings.name,
     budgetBytes: settings.budgetBytes,
+    sizes: settings.sizes,
     defaults: settings.defaults,
     root,
     reach: 'everywhere',
     mountOptionKind: 'nfs',
-    findOut: () => findOut(root, readMounts),
+    findOut: () => findOut(root, readMounts, settings.sizes),
     attach: (directory, stagingPath, options) => breaker.run(() => mountVolume(directory, stagingPath, options)),
     reattach: (directory, stagingPath, options) => breaker.run(() => remountVolume(directory, stagingPath, options)),
     isShownBy: (entry, directory) => isNfs(entry) && entry.source === sourceOf(settings, directory),

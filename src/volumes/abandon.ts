@@ -8,15 +8,25 @@ import { discardCopies } from './origin.ts';
  * a copy of ours.
  */
 export const abandonCreate = async (context: Context, { pool, ledger }: Shelf, record: VolumeRecord): Promise<void> => {
-  const { root } = pool;
-  if (record.source !== undefined) {
-    if (await isPlaced(root, record)) await root.trash(record.directory, record.name);
-    await discardCopies(root, { kind: 'volume', name: record.name });
-    context.purger.wake(pool.name);
-  } else if (!record.adopted) await root.removeEmpty(record.directory);
+  const trashed = record.source !== undefined && (await abandonCopy(pool.root, record));
+  if (trashed) context.purger.wake(pool.name);
+  else await abandonDirectory(pool.root, record);
   await ledger.remove(record.name);
 };
 
 /** True when the copy that a record speaks of has become the volume directory. */
 export const isPlaced = async (root: Root, { copy }: VolumeRecord): Promise<boolean> =>
   copy !== undefined && !(await root.listCopies()).includes(copy);
+
+/** True when there was one: what holds it is given back with its data, by the purge. */
+const abandonCopy = async (root: Root, record: VolumeRecord): Promise<boolean> => {
+  const placed = await isPlaced(root, record);
+  if (placed) await root.trash(record);
+  return (await discardCopies(root, { kind: 'volume', name: record.name }, record)) || placed;
+};
+
+const abandonDirectory = async (root: Root, record: VolumeRecord): Promise<void> => {
+  const { directory, adopted, source, limit } = record;
+  if (!adopted && source === undefined) await root.removeEmpty(directory);
+  if (limit !== undefined) await root.giveBack({ ...record, limit });
+};

@@ -1,4 +1,5 @@
 import { DriverError } from '../domain/errors.ts';
+import { createTurns, type InTurn } from '../host/turns.ts';
 import type { Log } from '../log.ts';
 
 /** One copy: what it makes, and what of. */
@@ -35,13 +36,13 @@ const LIMIT = 2;
 export const createCopier = (log: Log): Copier => {
   const running = new Map<string, Running>();
   const failures = new Map<string, unknown>();
-  const queues = new Map<string, Queue>();
+  const turns = new Map<string, InTurn>();
 
   const begin = ({ id, source, pool, work }: CopyJob): Promise<void> => {
     const cancel = new AbortController();
-    const queue = queues.get(pool) ?? { busy: 0, waiting: [] };
-    queues.set(pool, queue);
-    const ended = inTurn(queue, async () => {
+    const inTurn = turns.get(pool) ?? createTurns(LIMIT);
+    turns.set(pool, inTurn);
+    const ended = inTurn(async () => {
       cancel.signal.throwIfAborted();
       await work(cancel.signal);
     }).finally(() => running.delete(id));
@@ -91,23 +92,6 @@ interface Running {
   readonly cancel: AbortController;
   readonly ended: Promise<void>;
 }
-
-interface Queue {
-  busy: number;
-  readonly waiting: (() => void)[];
-}
-
-const inTurn = async (queue: Queue, work: () => Promise<void>): Promise<void> => {
-  if (queue.busy < LIMIT) queue.busy += 1;
-  else await new Promise<void>((resolve) => queue.waiting.push(resolve));
-  try {
-    await work();
-  } finally {
-    const next = queue.waiting.shift();
-    if (next === undefined) queue.busy -= 1;
-    else next();
-  }
-};
 
 const within = async (work: Promise<void> | undefined, ms: number): Promise<void> => {
   let timer: NodeJS.Timeout | undefined;

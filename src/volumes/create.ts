@@ -9,6 +9,7 @@ import { abandonCreate } from './abandon.ts';
 import { type Call, type Context, lockKey, pickShelf, type Shelf, type Topology, volumeIdOf } from './context.ts';
 import { finishDelete } from './delete.ts';
 import { fillFromSource } from './fill.ts';
+import { holdVolume, planLimit } from './hold.ts';
 import { findOrigin } from './origin.ts';
 
 export interface CreateCommand {
@@ -148,6 +149,7 @@ const makeVolume = async (context: Context, plan: Plan, before: VolumeRecord | u
   try {
     if (creating.source === undefined) await fillDirectory(shelf, creating, existing);
     else await fillFromSource(context, shelf, creating, plan.explicit);
+    await holdVolume(shelf.pool, creating);
     context.step('directory ready');
     const { copy: _, ...made } = creating;
     const ready: VolumeRecord = { ...made, state: 'ready' };
@@ -175,7 +177,9 @@ const begin = async (
 ): Promise<VolumeRecord> => {
   const kind = await shelf.pool.root.kindOf(record.directory);
   if (kind === 'other' || (kind !== 'missing' && existing === 'fail')) throw directoryTaken(record, kind);
-  const creating = { ...record, adopted: kind !== 'missing' };
+  // What is there may be data, which nobody has counted: csi-subdir volumes enforce does.
+  const limit = kind === 'missing' ? await planLimit(shelf.pool) : undefined;
+  const creating = { ...record, adopted: kind !== 'missing', ...(limit === undefined ? {} : { limit }) };
   if (!(await shelf.ledger.create(creating)))
     throw new DriverError('aborted', 'another controller is making this volume');
   context.step('record made');

@@ -36,15 +36,9 @@ export const finishDelete = async (context: Context, shelf: Shelf, record: Volum
   context.purger.wake(pool.name);
 };
 
-const putAway = async ({ pool: { root } }: Shelf, { settings, directory, name }: VolumeRecord): Promise<void> => {
-  switch (settings.onDelete) {
-    case 'delete':
-      await root.trash(directory, name);
-      return;
-    case 'archive':
-      await root.archive(directory);
-      return;
-    case 'retain':
-      return;
-  }
+const putAway = async ({ pool: { root } }: Shelf, record: VolumeRecord): Promise<void> => {
+  const { settings, directory, limit } = record;
+  if (settings.onDelete === 'delete') return root.trash(record);
+  if (limit !== undefined) await root.lift({ ...record, limit });
+  if (settings.onDelete === 'archive') await root.archive(directory);
 };

@@ -31,7 +31,7 @@ const copyNoted = async (context: Context, shelf: Shelf, record: VolumeRecord): 
     source: source.id,
     pool: shelf.pool.name,
     work: async (signal) => {
-      const { name } = await copyAside(shelf, origin, { kind: 'volume', name: record.name }, signal);
+      const { name } = await copyAside(shelf, origin, { kind: 'volume', name: record.name, volume: record }, signal);
       copied = { ...record, copy: name };
     },
   });

@@ -1,8 +1,11 @@
+import { describeFullness } from '../domain/fullness.ts';
 import { parseHandle } from '../domain/handle.ts';
 import { parseParameters } from '../domain/parameters.ts';
 import type { VolumeRecord } from '../domain/volume.ts';
+import type { Pool } from '../pools/pool.ts';
 import { type Context, findVolume, pickShelf, type Shelf } from './context.ts';
 import { type VolumeView, viewVolume } from './create.ts';
+import { isWhole } from './hold.ts';
 import { type Page, type PageRequest, pageAfter } from './page.ts';
 import { refresh, refreshAll } from './refresh.ts';
 
@@ -17,8 +20,7 @@ export const getVolume = async (
   volumeId: string,
 ): Promise<VolumeView & { readonly condition: Condition }> => {
   const { record, ...shelf } = await findVolume(context, volumeId);
-  const kind = await shelf.pool.root.kindOf(record.directory);
-  return { ...viewVolume(shelf, record), condition: conditionOf(record, kind) };
+  return { ...viewVolume(shelf, record), condition: await conditionOf(shelf.pool, record) };
 };
 
 /** Ready volumes by pool and name. Throws aborted for a token that is not one. */
@@ -52,14 +54,23 @@ const bytesLeft = async (shelf: Shelf): Promise<number> => {
   return Math.max(0, pool.budgetBytes - ledger.allocatedBytes());
 };
 
-const conditionOf = ({ directory }: VolumeRecord, kind: 'missing' | 'empty' | 'directory' | 'other'): Condition => {
-  switch (kind) {
+const conditionOf = async (pool: Pool, record: VolumeRecord): Promise<Condition> => {
+  switch (await pool.root.kindOf(record.directory)) {
     case 'empty':
     case 'directory':
-      return { abnormal: false, message: 'the directory is there' };
+      return conditionOfUse(pool, record);
     case 'missing':
-      return { abnormal: true, message: `directory ${JSON.stringify(directory)} is missing` };
+      return { abnormal: true, message: `directory ${JSON.stringify(record.directory)} is missing` };
     case 'other':
-      return { abnormal: true, message: `${JSON.stringify(directory)} is a link or a file, not a directory` };
+      return { abnormal: true, message: `${JSON.stringify(record.directory)} is a link or a file, not a directory` };
   }
+};
+
+const conditionOfUse = async ({ root }: Pool, { limit, ...record }: VolumeRecord): Promise<Condition> => {
+  const [usage] = limit !== undefined && isWhole(limit) ? await root.usages([{ ...record, limit }]) : [];
+  if (usage === undefined) return { abnormal: false, message: 'the directory is there' };
+  const { usedBytes, limitBytes } = usage;
+  if (limitBytes === undefined) return { abnormal: true, message: 'nothing holds the volume to its size any more' };
+  const fullness = describeFullness(usedBytes, limitBytes);
+  return { abnormal: fullness !== undefined, message: fullness ?? 'the directory is there, and has room' };
 };

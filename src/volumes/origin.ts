@@ -1,8 +1,9 @@
 import { type CopyOwner, type CopySource, ownerOf } from '../domain/copy.ts';
 import { DriverError, quote } from '../domain/errors.ts';
 import type { Ownership, VolumeSource } from '../domain/volume.ts';
-import type { Copy } from '../host/copies.ts';
+import type { Copy, CopyTarget } from '../host/copies.ts';
 import type { Root } from '../host/root.ts';
+import type { TrashedVolume } from '../host/trash.ts';
 import { type Context, findSnapshot, findVolume, type Shelf } from './context.ts';
 
 /** A volume or a snapshot, as something to copy. */
@@ -51,7 +52,7 @@ const describe = async (context: Context, { kind, id }: VolumeSource) => {
 export const copyAside = async (
   { pool: { root } }: Shelf,
   origin: Origin,
-  owner: CopyOwner,
+  owner: CopyTarget,
   signal: AbortSignal,
 ): Promise<Copy> => {
   await discardCopies(root, owner);
@@ -67,10 +68,14 @@ export const copyAside = async (
   }
 };
 
-/** Moves every copy made for an owner to the trash. */
-export const discardCopies = async (root: Root, owner: CopyOwner): Promise<void> => {
-  const copies = await root.listCopies();
-  await root.discardCopies(copies.filter((copy) => isFor(copy, owner)));
+/**
+ * Moves every copy made for an owner to the trash; with the `volume` it was for, what holds that is given back with
+ * it. False when there was none.
+ */
+export const discardCopies = async (root: Root, owner: CopyOwner, volume?: TrashedVolume): Promise<boolean> => {
+  const copies = (await root.listCopies()).filter((copy) => isFor(copy, owner));
+  await root.discardCopies(copies, volume);
+  return copies.length > 0;
 };
 
 const isFor = (copy: string, { kind, name }: CopyOwner): boolean => {

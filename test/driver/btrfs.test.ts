@@ -91,11 +91,12 @@ describe.runIf(canBtrfs)('a root on btrfs', () => {
   });
 
   it('says what it is', async () => {
-    expect(driver.output()).toMatch(/"fileSystem":"btrfs".*"subvolumes":true,"reflink":true.*"msg":"pool opened"/);
+    expect(driver.output()).toMatch(/"fileSystem":"btrfs".*"subvolumes":true.*"reflink":true.*"msg":"pool opened"/);
     expect((await readdir(at('.csi-subdir'))).sort()).toEqual([
       'copies',
       'data',
       'pool.json',
+      'projects',
       'snapshots',
       'trash',
       'volumes',

@@ -10,6 +10,8 @@ export interface Btrfs {
   readonly btrfs: (...args: readonly string[]) => Promise<string>;
   /** The paths of all subvolumes, from the top of the file system. */
   readonly subvolumes: () => Promise<readonly string[]>;
+  /** Of the subvolumes that are there, in bytes, by path. */
+  readonly limits: () => Promise<Readonly<Record<string, number>>>;
   readonly unmount: () => Promise<void>;
 }
 
@@ -33,6 +35,11 @@ export const mountBtrfs = async (home: string, { quota = true, size = '512M' } =
     btrfs,
     subvolumes: async () =>
       [...(await btrfs('subvolume', 'list', root)).matchAll(/ path (.*)$/gm)].map(([, path]) => path ?? '').sort(),
+    limits: async () => {
+      const table = await btrfs('qgroup', 'show', '--raw', '-r', root);
+      const rows = [...table.matchAll(/^0\/\d+ +\d+ +\d+ +(\d+) +([^< ].*)$/gm)];
+      return Object.fromEntries(rows.map(([, limit, path]) => [path, Number(limit)]));
+    },
     unmount: async () => {
       await run('umount', [root]);
       await rm(image);

@@ -1,0 +1,173 @@
+import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { readdir, readFile, rm, statfs } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { promisify } from 'node:util';
+import { makeHome, type TestDriver } from '../support/driver.ts';
+import { fill, MIB } from '../support/fill.ts';
+import { codeOf, createVolume, kubeletPaths, publish, stage, unpublish, unstage } from '../support/volume.ts';
+import { A, B, clear, type Server, until, variable } from './ground.ts';
+import { endShared, poolOn, startShared } from './shared-driver.ts';
+import type { Tests } from './tests.ts';
+
+/** Sizes by project quotas: the controller works in the exported directory, pods write there and through NFS. */
+export const sizesTests: Tests = {
+  'a claim holds on XFS, locally and over NFS': () => hold(A),
+  'a claim holds on ext4, locally and over NFS': () => hold(B),
+  '64 volumes made at once have 64 projects on XFS': () => makeMany(A),
+  '64 volumes made at once have 64 projects on ext4': () => makeMany(B),
+  'the controller is killed at every step of a size, and all adds up': () => killAtEveryStep(A),
+};
+
+const POOL = { more: { sizes: 'enforce' }, local: true } as const;
+
+const withDriver = async (server: Server, work: (driver: TestDriver) => Promise<void>): Promise<void> => {
+  const driver = await startShared({ main: poolOn(server, POOL) });
+  try {
+    await work(driver);
+    await nothingIsLeft(server);
+  } finally {
+    await endShared(driver);
+    await clear(server);
+  }
+};
+
+const hold = (server: Server): Promise<void> =>
+  withDriver(server, async (driver) => {
+    const volume = await createVolume(driver, 'held', {}, 16 * MIB);
+    const { volume_id } = volume;
+    const local = join(server.directory, 'held');
+    assertFull(await fill(join(local, 'data'), 32), 16);
+    assert.equal((await conditionOf(driver, volume_id))?.abnormal, true);
+    await rm(join(local, 'data'));
+
+    const paths = await kubeletPaths(driver, 'held');
+    await stage(driver, volume, paths.staging);
+    await publish(driver, volume, paths);
+    assertFull(await fill(join(paths.target, 'data'), 32), 16);
+    assert.equal(await sizeOf(paths.target), 16 * MIB);
+    const stats = await driver.node.NodeGetVolumeStats({ volume_id, volume_path: paths.target });
+    assert.equal(Number(stats.usage[0]?.total), 16 * MIB);
+    assert.match(stats.volume_condition?.message ?? '', /^the volume is full/);
+
+    await driver.controller.ControllerExpandVolume({ volume_id, capacity_range: { required_bytes: 24 * MIB } });
+    await until('df shows the new size', 30_000, async () => (await sizeOf(paths.target)) === 24 * MIB);
+    assert.deepEqual(await fill(join(paths.target, 'more'), 4), { isFull: false, mebibytes: 4 });
+    assert.equal((await conditionOf(driver, volume_id))?.abnormal, false);
+
+    await unpublish(driver, volume_id, paths.target);
+    await unstage(driver, volume_id, paths.staging);
+    await driver.controller.DeleteVolume({ volume_id });
+  });
+
+const makeMany = (server: Server): Promise<void> =>
+  withDriver(server, async (driver) => {
+    const names = Array.from({ length: 64 }, (_, index) => `many-${index}`);
+    const sizes = new Map(names.map((name, index) => [name, (index + 1) * MIB]));
+    await Promise.all(names.map((name) => persist(() => createVolume(driver, name, {}, sizes.get(name)))));
+    const { ids, claims } = await projectsOf(server);
+    assert.equal(new Set(ids).size, 64);
+    assert.deepEqual(claims, ids);
+    for (const [name, bytes] of sizes) assert.equal(await sizeOf(join(server.directory, name)), bytes);
+    const remove = (name: string) => driver.controller.DeleteVolume({ volume_id: `main/${name}` });
+    await Promise.all(names.map((name) => persist(() => remove(name))));
+  });
+
+/** Each call of a life is made until it is answered, by a driver that dies at its next step, and its next. */
+const killAtEveryStep = async (server: Server): Promise<void> => {
+  const home = await makeHome();
+  const seen = new Set<string>();
+  let at = 1;
+  let driver = await startDoomed(server, home, at);
+  for (const [rpc, send] of Object.entries(LIFE)) {
+    while (!(await succeeds(driver, send))) {
+      const step = `${rpc}: ${/crash at: (.*)/.exec(driver.output())?.[1]}`;
+      at = seen.has(step) ? at + 1 : 1;
+      seen.add(step);
+      await driver.stop();
+      driver = await startDoomed(server, home, at);
+    }
+    const size = rpc === 'DeleteVolume' ? undefined : await sizeOf(join(server.directory, 'killed'));
+    assert.equal(size, { CreateVolume: 16 * MIB, ControllerExpandVolume: 32 * MIB }[rpc]);
+  }
+  await driver.stop();
+  console.info(`        ${seen.size} steps: ${[...seen].join(', ')}`);
+  for (const step of ['project labelled', 'limit set']) assert.ok(seen.has(`CreateVolume: ${step}`), step);
+  const last = await startShared({ main: poolOn(server, POOL) }, { home });
+  await nothingIsLeft(server);
+  await endShared(last);
+  await clear(server);
+};
+
+const LIFE = {
+  CreateVolume: (driver: TestDriver): Promise<unknown> => createVolume(driver, 'killed', {}, 16 * MIB),
+  ControllerExpandVolume: ({ controller }: TestDriver): Promise<unknown> =>
+    controller.ControllerExpandVolume({ volume_id: 'main/killed', capacity_range: { required_bytes: 32 * MIB } }),
+  DeleteVolume: ({ controller }: TestDriver): Promise<unknown> => controller.DeleteVolume({ volume_id: 'main/killed' }),
+};
+
+const startDoomed = (server: Server, home: string, at: number): Promise<TestDriver> =>
+  startShared(
+    { main: poolOn(server, POOL) },
+    { home, entry: variable('CRASH_DRIVER'), env: { CRASH_AT: String(at) }, impatient: true },
+  );
+
+/** False when the driver has died instead. */
+const succeeds = async (driver: TestDriver, send: (driver: TestDriver) => Promise<unknown>): Promise<boolean> => {
+  let code = '';
+  await until('an answer', 60_000, async () => {
+    code = await codeOf(send(driver));
+    return code === 'OK' || (await Promise.race([driver.ended, sleep(1_000)])) === 'SIGKILL';
+  });
+  return code === 'OK';
+};
+
+const conditionOf = async ({ controller }: TestDriver, volume_id: string) =>
+  (await controller.ControllerGetVolume({ volume_id })).status?.volume_condition;
+
+/** Within a mebibyte of the size: the one that did not fit as a whole. */
+const assertFull = ({ isFull, mebibytes }: Awaited<ReturnType<typeof fill>>, size: number): void => {
+  assert.ok(isFull && mebibytes >= size - 1 && mebibytes <= size, `${mebibytes} MiB written, full: ${isFull}`);
+};
+
+/** Bytes, as df shows it. */
+const sizeOf = async (path: string): Promise<number> => {
+  const { blocks, bsize } = await statfs(path);
+  return blocks * bsize;
+};
+
+/** The projects of the records, and the claims on disk. */
+const projectsOf = async ({ directory }: Server) => {
+  const own = join(directory, '.csi-subdir');
+  const records = await Promise.all(
+    (await readdir(join(own, 'volumes'))).map(async (file) =>
+      JSON.parse(await readFile(join(own, 'volumes', file), 'utf8')),
+    ),
+  );
+  return {
+    ids: records.map(({ limit }) => String(limit.id)).sort(),
+    claims: (await readdir(join(own, 'projects'))).sort(),
+  };
+};
+
+/** Neither volumes nor trash, no project of ours, and no quota on the file system. */
+const nothingIsLeft = async (server: Server): Promise<void> => {
+  const trash = join(server.directory, '.csi-subdir/trash');
+  await until('the trash is empty', 120_000, async () => (await readdir(trash)).length === 0);
+  assert.deepEqual(await projectsOf(server), { ids: [], claims: [] });
+  const args = ['-P', '-n', '-p', '-O', 'csv', server.directory];
+  const { stdout } = await promisify(execFile)('/usr/sbin/repquota', args);
+  const left = stdout.split('\n').filter((line) => /^#[1-9]/.test(line) && !/^#\d+,ok,ok,0,0,0,/.test(line));
+  assert.deepEqual(left, []);
+};
+
+/** As the sidecars do: what may still be in progress is asked for again. */
+const persist = (send: () => Promise<unknown>): Promise<void> => {
+  let last = '';
+  return until('a call succeeds', 300_000, async () => {
+    last = await codeOf(send());
+    assert.ok(['OK', 'UNAVAILABLE', 'ABORTED', 'DEADLINE_EXCEEDED'].includes(last), last);
+    return last === 'OK';
+  });
+};
