@@ -9,9 +9,9 @@ import { discardCopies } from './origin.ts';
  */
 export const abandonCreate = async (context: Context, { pool, ledger }: Shelf, record: VolumeRecord): Promise<void> => {
   const trashed = record.source !== undefined && (await abandonCopy(pool.root, record));
-  if (trashed) context.purger.wake(pool.name);
-  else await abandonDirectory(pool.root, record);
+  if (!trashed) await abandonDirectory(pool.root, record);
   await ledger.remove(record.name);
+  context.purger.wake(pool.name);
 };
 
 /** True when the copy that a record speaks of has become the volume directory. */

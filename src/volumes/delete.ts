@@ -2,6 +2,7 @@ import { DriverError } from '../domain/errors.ts';
 import type { VolumeRecord } from '../domain/volume.ts';
 import { abandonCreate } from './abandon.ts';
 import { type Call, type Context, findShelf, lockKey, type Shelf } from './context.ts';
+import { markDeleting } from './mark.ts';
 
 /**
  * Deletes a volume. An id that is not ours, or that is gone already, is a success: nothing of that name exists. What
@@ -28,7 +29,7 @@ export const deleteVolume = async (
 /** Each step may be the last one before a crash, and may be repeated. */
 export const finishDelete = async (context: Context, shelf: Shelf, record: VolumeRecord): Promise<void> => {
   const { pool, ledger } = shelf;
-  if (record.state !== 'deleting') await ledger.replace({ ...record, state: 'deleting' });
+  await markDeleting(ledger, record);
   context.step('record marked');
   await putAway(shelf, record);
   context.step('directory put away');

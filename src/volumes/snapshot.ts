@@ -13,6 +13,7 @@ import {
   volumeIdOf,
   volumeNotFound,
 } from './context.ts';
+import { markDeleting } from './mark.ts';
 import { copyAside, discardCopies, findOrigin, type Origin } from './origin.ts';
 
 export interface SnapshotCommand {
@@ -117,7 +118,7 @@ export const removeSnapshot = async (context: Context, shelf: Shelf, name: strin
 /** Each step may be the last one before a crash, and may be repeated. */
 export const finishDelete = async (context: Context, shelf: Shelf, record: SnapshotRecord): Promise<void> => {
   const { pool, snapshots } = shelf;
-  if (record.state !== 'deleting') await snapshots.replace({ ...record, state: 'deleting' });
+  await markDeleting(snapshots, record);
   context.step('snapshot marked');
   await pool.root.discardData(record.name);
   await discardCopies(pool.root, { kind: 'snapshot', name: record.name });
