@@ -11,6 +11,8 @@ import type { Log } from './log.ts';
 import { createHostPathPool, createSharedPathPool, type SharedTools } from './pools/hostpath.ts';
 import { createNfsPool } from './pools/nfs.ts';
 import type { Pool, PoolSettings } from './pools/pool.ts';
+import { createCatalog } from './volumes/catalog.ts';
+import { createCopier } from './volumes/copier.ts';
 import { createLedger } from './volumes/ledger.ts';
 import { createLocks } from './volumes/locks.ts';
 import type { NodeContext } from './volumes/node-context.ts';
@@ -33,7 +35,8 @@ export const assemble = ({ options, pools }: Config, log: Log, children: ExecObs
   const shelves = new Map(
     Object.entries(pools).map(([name, config]) => {
       const pool = createPool(name, config, tools);
-      return [name, { pool, ledger: createLedger(pool.root.volumes, pool.budgetBytes) }];
+      const ledger = createLedger(pool.root.volumes, pool.budgetBytes);
+      return [name, { pool, ledger, snapshots: createCatalog(pool.root.snapshots) }];
     }),
   );
   const roots = new Map([...shelves].map(([name, { pool }]) => [name, pool.root]));
@@ -46,6 +49,7 @@ export const assemble = ({ options, pools }: Config, log: Log, children: ExecObs
     locks: createLocks(),
     mountOptionKind: Object.values(pools).some(({ nfs }) => nfs !== undefined) ? 'nfs' : 'bind',
     purger: createPurger(roots, log),
+    copier: createCopier(log),
     topology: shared ? undefined : { key: `topology.${options.driverName}/node`, node: options.nodeId },
   };
 };
@@ -89,12 +93,10 @@ const createSharedTools = (
   server: string,
   workerArgs: readonly string[],
   { exec, mounter, children, breakerOf }: Tools,
-): SharedTools => ({
-  exec,
-  mounter,
-  worker: createWorker({ program: process.argv[1] ?? '', args: workerArgs, observer: children }),
-  breaker: breakerOf(server),
-});
+): SharedTools => {
+  const makeWorker = () => createWorker({ program: process.argv[1] ?? '', args: workerArgs, observer: children });
+  return { exec, mounter, workers: { quick: makeWorker(), long: makeWorker() }, breaker: breakerOf(server) };
+};
 
 /** One breaker per server, however many pools lie on it. */
 const createBreakers = (log: Log): Tools['breakerOf'] => {

@@ -52,6 +52,12 @@ export const parseMutableParameters = (raw: Readonly<Record<string, string>>, fi
   return parseSettings(raw, field);
 };
 
+/** Parameters of a VolumeSnapshotClass or a VolumeGroupSnapshotClass: we know none of our own. */
+export const parseSnapshotParameters = (raw: Readonly<Record<string, string>>, field: string): void => {
+  const unknown = Object.keys(ownParameters(raw))[0];
+  if (unknown !== undefined) throw invalid(field, 'no parameters: a snapshot has none', unknown);
+};
+
 /** Who asks, as external-provisioner says it with --extra-create-metadata. */
 export const parseClaim = (raw: Readonly<Record<string, string>>, field: string): Claim | undefined => {
   const namespace = raw[`${METADATA_PREFIX}pvc/namespace`];

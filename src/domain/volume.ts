@@ -24,6 +24,12 @@ export interface Claim {
   readonly name: string;
 }
 
+/** What a volume was made from, by the id that the caller gave. */
+export interface VolumeSource {
+  readonly kind: 'snapshot' | 'volume';
+  readonly id: string;
+}
+
 /** What holds a volume directory to its size. */
 export type Limit =
   /** The quota group of its btrfs subvolume. */
@@ -49,6 +55,12 @@ export interface VolumeRecord {
   /** Left out: nothing holds it. */
   readonly limit?: Limit;
   readonly claim?: Claim;
+  readonly source?: VolumeSource;
+  /**
+   * While `creating` from a source: the name of the whole copy. As long as `.csi-subdir/copies/<copy>` is there, it has
+   * not been put in the place of the volume directory; when it has gone, that directory is ours.
+   */
+  readonly copy?: string;
   /** ISO 8601, UTC. */
   readonly createdAt: string;
 }

@@ -1,7 +1,7 @@
-import { lstat, statfs } from 'node:fs/promises';
+import { type FileHandle, lstat, statfs } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { DriverError, errnoOf } from '../domain/errors.ts';
-import { kindOf } from './directory.ts';
+import { kindOf, pathOf } from './directory.ts';
 import { CommandError, type Exec } from './exec.ts';
 
 // Subvolumes. A path given here leads through a held directory, so that nobody can put a link on its way.
@@ -35,6 +35,35 @@ export const makeSubvolume = async (exec: Exec, path: string): Promise<boolean> 
 export const deleteSubvolume = async (exec: Exec, path: string): Promise<void> => {
   const id = await btrfs(exec, 'inspect-internal', 'rootid', path);
   await deleteById(exec, path, id);
+};
+
+/**
+ * Makes a writable snapshot of an open directory at `path`, with all that was written to it until then. False where
+ * that is not all of it or cannot be: it is no subvolume, is on another file system, or holds subvolumes of its own.
+ * Takes as long as the disk takes for what is still to be written, until `signal` is aborted.
+ */
+export const snapshotSubvolume = async (
+  exec: Exec,
+  source: FileHandle,
+  path: string,
+  signal: AbortSignal,
+): Promise<boolean> => {
+  const from = pathOf(source);
+  const { ino } = await source.stat();
+  if (ino !== SUBVOLUME_INODE || !(await isBtrfs(from)) || !(await isBtrfs(dirname(path)))) return false;
+  if ((await btrfs(exec, 'subvolume', 'list', '-o', '--', from)) !== '') return false;
+  try {
+    await exec({ binary: '/bin/btrfs', args: ['subvolume', 'snapshot', '--', from, path], signal });
+    return true;
+  } catch (thrown) {
+    if (/cross-device/i.test(thrown instanceof CommandError ? thrown.stderr : '')) return false;
+    throw thrown;
+  }
+};
+
+/** Makes a subvolume read-only, or writable again: then it can be moved. */
+export const setReadOnly = async (exec: Exec, path: string, readOnly: boolean): Promise<void> => {
+  if (await isSubvolume(path)) await btrfs(exec, 'property', 'set', '-ts', path, 'ro', String(readOnly));
 };
 
 /**

@@ -13,6 +13,15 @@ import type { Step } from './step.ts';
  */
 export const openDirectory = (path: string): Promise<FileHandle> => open(path, OPEN_DIRECTORY).catch(refuseLink);
 
+/** Opens a directory by its components below `root`, one after the other. */
+export const openInside = async (root: string, components: readonly string[]): Promise<FileHandle> => {
+  let current = await openDirectory(root);
+  for (const component of components) {
+    current = await using(current, () => openDirectory(join(pathOf(current), component)));
+  }
+  return current;
+};
+
 export const OPEN_DIRECTORY = constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW;
 
 /** What opening a link or a file with these flags fails with, in words. */
@@ -26,7 +35,7 @@ export const refuseLink = (thrown: unknown): never => {
 
 /** Opens a volume directory below `root`. Throws not-found, or failed-precondition for a link. */
 export const openBelow = (root: string, directory: Directory): Promise<FileHandle> =>
-  walk(root, componentsOf(directory)).catch((thrown: unknown) => {
+  openInside(root, componentsOf(directory)).catch((thrown: unknown) => {
     throw named(directory, thrown);
   });
 
@@ -37,7 +46,7 @@ export const withParent = async <Value>(
   work: (parent: FileHandle, leaf: string) => Promise<Value>,
 ): Promise<Value> => {
   const components = componentsOf(directory);
-  const parent = await walk(root, components.slice(0, -1)).catch((thrown: unknown) => {
+  const parent = await openInside(root, components.slice(0, -1)).catch((thrown: unknown) => {
     throw named(directory, thrown);
   });
   return using(parent, () => work(parent, components.at(-1) ?? ''));
@@ -58,13 +67,18 @@ export const makeBelow = async (
   step: Step,
 ): Promise<'made' | 'existed'> => {
   try {
-    const parents = componentsOf(directory).slice(0, -1);
-    for (const depth of parents.keys()) await ensureParent(root, parents.slice(0, depth + 1));
+    await makeParents(root, directory);
     return await withParent(root, directory, (parent, leaf) => makeIn(parent, leaf, ownership, makeNew, step));
   } catch (thrown) {
     if (errnoOf(thrown) !== 'ENOENT') throw named(directory, thrown);
     throw new DriverError('aborted', `directory ${quote(directory)} was moved while it was made`, { cause: thrown });
   }
+};
+
+/** Makes what is missing of the directories above a volume directory. */
+export const makeParents = async (root: string, directory: Directory): Promise<void> => {
+  const parents = componentsOf(directory).slice(0, -1);
+  for (const depth of parents.keys()) await ensureParent(root, parents.slice(0, depth + 1));
 };
 
 const makeIn = async (parent: FileHandle, leaf: string, ownership: Ownership, makeNew: MakeNew, step: Step) => {
@@ -132,16 +146,8 @@ export const using = async <Value>(
   }
 };
 
-const walk = async (root: string, components: readonly string[]): Promise<FileHandle> => {
-  let current = await openDirectory(root);
-  for (const component of components) {
-    current = await using(current, () => openDirectory(join(pathOf(current), component)));
-  }
-  return current;
-};
-
 const ensureParent = async (root: string, components: readonly string[]): Promise<void> =>
-  using(await walk(root, components.slice(0, -1)), async (above) => {
+  using(await openInside(root, components.slice(0, -1)), async (above) => {
     if (await makeParent(join(pathOf(above), components.at(-1) ?? ''))) await above.sync();
   });
 

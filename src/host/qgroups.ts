@@ -55,6 +55,12 @@ export const spaceOfVolume = async (exec: Exec, path: string): Promise<Space> =>
   return { ...space, totalBytes: limitBytes, usedBytes, availableBytes };
 };
 
+/** Bytes that a subvolume refers to; 0 where nobody counts. */
+export const bytesOf = async (exec: Exec, path: string): Promise<number> => {
+  const [group] = await showGroups(exec, '-rf', path).catch(() => []);
+  return group?.usedBytes ?? 0;
+};
+
 export const plainDirectory = (): DriverError =>
   new DriverError(
     'failed-precondition',

@@ -2,11 +2,25 @@ import { opendir, rmdir } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { DriverError, errnoOf } from '../domain/errors.ts';
 import type { Directory } from '../domain/paths.ts';
+import { parseSnapshotRecord, parseVolumeRecord } from '../domain/record.ts';
+import type { SnapshotRecord } from '../domain/snapshot.ts';
 import type { Space } from '../domain/space.ts';
-import type { Ownership } from '../domain/volume.ts';
+import type { Ownership, VolumeRecord } from '../domain/volume.ts';
 import { type Abilities, tryAbilities } from './abilities.ts';
 import { isSubvolume, makeSubvolume } from './btrfs.ts';
-import { kindOf, makeBelow, makePlain, openBelow, openDirectory, own, pathOf, using, withParent } from './directory.ts';
+import { type Copies, createCopies } from './copies.ts';
+import {
+  kindOf,
+  type MakeNew,
+  makeBelow,
+  makePlain,
+  openBelow,
+  openDirectory,
+  own,
+  pathOf,
+  using,
+  withParent,
+} from './directory.ts';
 import type { Exec } from './exec.ts';
 import { prepareLayout } from './layout.ts';
 import type { Mounter } from './mounter.ts';
@@ -25,11 +39,12 @@ import { removeTemporary } from './whole-file.ts';
  * All file work below one pool's root. Arguments and answers are plain data, so that the same code can run in this
  * process or in another. Nothing here follows a link below the root.
  */
-export interface Root extends Trash, Sizes {
+export interface Root extends Trash, Copies, Sizes {
   readonly path: string;
   /** To be called first. Makes the driver's own folder where it is missing. Refuses a root whose layout is newer than ours. */
   readonly prepare: () => Promise<void>;
-  readonly volumes: Records;
+  readonly volumes: Records<VolumeRecord>;
+  readonly snapshots: Records<SnapshotRecord>;
   /** Removes temporary files older than `minimumAgeMs`, which writers that died have left. */
   readonly clean: (minimumAgeMs: number) => Promise<void>;
   readonly kindOf: (directory: Directory) => Promise<DirectoryKind>;
@@ -61,6 +76,8 @@ export interface RootTools {
 export const createRoot = (path: string, { exec, mounter, readMounts, step }: RootTools): Root => {
   const ownFolder = createOwnFolder(path);
   const volumesFolder = createOwnFolder(path, 'volumes');
+  const snapshotsFolder = createOwnFolder(path, 'snapshots');
+  const trashFolder = createOwnFolder(path, 'trash');
   const projectsFolder = createOwnFolder(path, 'projects');
   const mount = async () => (await readMounts()).holding(resolve(path));
   let trying: Promise<Abilities> | undefined;
@@ -68,34 +85,36 @@ export const createRoot = (path: string, { exec, mounter, readMounts, step }: Ro
     trying ??= ownFolder.path().then(async (folder) => tryAbilities(folder, await mount(), exec));
     return trying;
   };
+  const makeNew: MakeNew = async (leaf) =>
+    (await abilities()).subvolumes ? makeSubvolume(exec, leaf) : makePlain(0o700)(leaf);
   const mountPoint = async () => (await mount())?.mountPoint ?? path;
-  const sizes = createSizes(path, abilities, {
+  const engines = {
     qgroup: createQgroups(path, exec, readMounts, step),
     project: createProjects({ exec, step, claims: projectsFolder, mountPoint }),
-  });
+  };
+  const sizes = createSizes(path, abilities, engines);
   return {
     path,
     prepare: async () => {
       await prepareLayout(path, ownFolder, step);
       trying = undefined;
     },
-    volumes: createRecords(volumesFolder, step),
+    volumes: createRecords(volumesFolder, parseVolumeRecord, step),
+    snapshots: createRecords(snapshotsFolder, parseSnapshotRecord, step),
     clean: async (minimumAgeMs) => {
-      for (const folder of [ownFolder, volumesFolder, projectsFolder]) await removeTemporary(folder, minimumAgeMs);
+      const folders = [ownFolder, volumesFolder, snapshotsFolder, projectsFolder];
+      for (const folder of folders) await removeTemporary(folder, minimumAgeMs);
     },
     kindOf: (directory) => inspect(path, directory),
     identify: async (directory) =>
       using(await openBelow(path, directory), async (handle) => String((await handle.stat({ bigint: true })).ino)),
-    make: async (directory, ownership) => {
-      const { subvolumes } = await abilities();
-      const makeNew = subvolumes ? (leaf: string) => makeSubvolume(exec, leaf) : makePlain(0o700);
-      return makeBelow(path, directory, ownership, makeNew, step);
-    },
+    make: (directory, ownership) => makeBelow(path, directory, ownership, makeNew, step),
     isSubvolume: (directory) => withParent(path, directory, (parent, leaf) => isSubvolume(join(pathOf(parent), leaf))),
     own: async (directory, ownership) => using(await openBelow(path, directory), (handle) => own(handle, ownership)),
     removeEmpty: (directory) => removeEmpty(path, directory),
     ...sizes,
-    ...createTrash(path, { folder: createOwnFolder(path, 'trash'), exec, step, giveBack: sizes.giveBack }),
+    ...createTrash(path, { folder: trashFolder, exec, step, giveBack: sizes.giveBack }),
+    ...createCopies(path, { exec, step, makeNew, engines, trash: trashFolder }),
     space: () => spaceOf(path),
     abilities,
     bind: async (directory, target) =>

@@ -46,14 +46,19 @@ export interface SizeEngine {
   readonly usages: (volumes: readonly HeldVolume[]) => Promise<readonly Usage[]>;
 }
 
+export type SizeEngines = Readonly<Record<Limit['by'], SizeEngine>>;
+
+/** Holds an open directory to the size of a volume that it will be, as `hold` does with one in its place. */
+export const holdOpen = (
+  engines: SizeEngines,
+  directory: FileHandle,
+  volume: HeldVolume & Pick<VolumeRecord, 'capacityBytes'>,
+): Promise<void> => engines[volume.limit.by].hold(directory, volume, limitFor(volume.capacityBytes));
+
 /** Each takes three or four children; more at once only wait for the processor. */
 const AT_ONCE = 4;
 
-export const createSizes = (
-  root: string,
-  abilities: () => Promise<Abilities>,
-  engines: Readonly<Record<Limit['by'], SizeEngine>>,
-): Sizes => {
+export const createSizes = (root: string, abilities: () => Promise<Abilities>, engines: SizeEngines): Sizes => {
   const inTurn = createTurns(AT_ONCE);
   const within = (volume: HeldVolume, work: (engine: SizeEngine, directory: FileHandle) => Promise<void>) =>
     inTurn(async () =>

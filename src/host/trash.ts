@@ -75,7 +75,7 @@ export const createTrash = (root: string, { folder, exec, step, giveBack }: Tras
 };
 
 /** How its entry begins: `<name>-`, or `<name>@<project>-`. No name has an @. */
-const prefixOf = ({ name, limit }: TrashedVolume): string =>
+export const prefixOf = ({ name, limit }: Pick<TrashedVolume, 'name' | 'limit'>): string =>
   limit?.by === 'project' ? `${name}@${limit.id}-` : `${name}-`;
 
 const heldIn = (entry: string): { readonly name: string; readonly limit: Limit } | undefined => {

@@ -8,8 +8,7 @@ import { sameDirectory } from '../host/mountinfo.ts';
 import { spaceOfVolume } from '../host/qgroups.ts';
 import { createRoot, type Root, type RootTools } from '../host/root.ts';
 import { spaceByChild } from '../host/space.ts';
-import type { Worker } from '../host/worker.ts';
-import { createWorkerRoot } from '../host/worker-root.ts';
+import { createWorkerRoot, type PoolWorkers } from '../host/worker-root.ts';
 import { findOut } from './facts.ts';
 import type { Pool, PoolSettings } from './pool.ts';
 
@@ -27,7 +26,7 @@ export interface SharedTools {
   readonly exec: Exec;
   readonly mounter: Mounter;
   readonly breaker: Breaker;
-  readonly worker: Worker;
+  readonly workers: PoolWorkers;
 }
 
 /** A pool on a path where the same network file system is mounted on every node: nothing of it runs in this process. */
@@ -37,13 +36,16 @@ export const createSharedPathPool = (
   tools: SharedTools,
   readMounts: ReadMounts,
 ): Pool => {
-  const { exec, breaker, worker, mounter } = tools;
+  const { exec, breaker, workers, mounter } = tools;
   return {
-    ...bindPool(settings, createWorkerRoot(path, worker, breaker.run), mounter, readMounts),
+    ...bindPool(settings, createWorkerRoot(path, workers, breaker.run), mounter, readMounts),
     reach: 'everywhere',
     measure: (volumePath) => breaker.run(() => spaceByChild(exec, volumePath)),
     problem: breaker.problem,
-    close: async () => worker.stop(),
+    close: async () => {
+      workers.quick.stop();
+      workers.long.stop();
+    },
   };
 };
 

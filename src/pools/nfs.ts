@@ -34,7 +34,7 @@ const ATTACH_DEADLINE_MS = 25_000;
 
 /** A pool on an NFS export: volumes are mounted one by one, records are reached by a mount of the whole export. */
 export const createNfsPool = (settings: NfsPool, tools: NfsTools): Pool => {
-  const { exec, breaker, worker, mounter, readMounts } = tools;
+  const { exec, breaker, workers, mounter, readMounts } = tools;
   const { mountPath, localPath } = settings;
 
   const mountExport = async (): Promise<void> => {
@@ -65,7 +65,7 @@ export const createNfsPool = (settings: NfsPool, tools: NfsTools): Pool => {
   const letGo = async (seen: number): Promise<void> => {
     if (seen !== mountNumber) return;
     mountNumber += 1;
-    worker.stop();
+    workers.quick.stop();
     await mounter.unmount(mountPath);
   };
   /** A server that came back with other file handles is mounted anew, once. */
@@ -81,7 +81,7 @@ export const createNfsPool = (settings: NfsPool, tools: NfsTools): Pool => {
       }
     });
 
-  const byMount = createWorkerRoot(mountPath, worker, reach);
+  const byMount = createWorkerRoot(mountPath, workers, reach);
   const root = localPath === undefined ? byMount : createRoot(localPath, tools);
 
   const mountVolume = (directory: Directory, path: string, options: readonly string[]): Promise<void> => {
@@ -139,7 +139,8 @@ export const createNfsPool = (settings: NfsPool, tools: NfsTools): Pool => {
     measure: (path) => breaker.run(() => spaceByChild(exec, path)),
     problem: breaker.problem,
     close: async () => {
-      worker.stop();
+      workers.quick.stop();
+      workers.long.stop();
       if ((await readMounts()).at(mountPath) === undefined) return;
       await mounter.detach(mountPath);
       await removeMountPoint(mountPath);

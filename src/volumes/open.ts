@@ -50,19 +50,20 @@ export const createOpener = (context: Context, log: Log, signal: AbortSignal): O
 };
 
 const openShelf = async (context: Context, shelf: Shelf, log: Log, signal: AbortSignal): Promise<Opened> => {
-  const { pool, ledger } = shelf;
+  const { pool, ledger, snapshots } = shelf;
   await pool.root.prepare();
   const facts = await pool.findOut();
   // Not again once the pool is in use: what looks left over then belongs to a call that is running.
   if (!ledger.isLoaded()) await pool.root.clean(minimumAgeMs(pool));
-  const { records, unreadable } = await ledger.load();
+  const listings = [await snapshots.load(), await ledger.load()] as const;
+  const unreadable = listings.flatMap((listing) => listing.unreadable);
   for (const { name, reason } of unreadable)
     log.error({ pool: pool.name, record: name, reason }, 'record cannot be read');
   const swept = await sweepShelf(context, shelf, { signal });
   const repaired = await repairLimits(pool, ledger.list(), (volume, thrown) =>
     log.error({ pool: pool.name, volume, err: thrown }, 'volume is not held to its size'),
   );
-  const told = { volumes: records.length, ...facts, ...swept, repaired };
-  log.info({ pool: pool.name, root: pool.root.path, ...told }, 'pool opened');
+  const counts = { volumes: ledger.list().length, snapshots: snapshots.list().length };
+  log.info({ pool: pool.name, root: pool.root.path, ...counts, ...facts, ...swept, repaired }, 'pool opened');
   return { facts, unreadable: unreadable.length };
 };

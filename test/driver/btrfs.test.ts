@@ -92,6 +92,14 @@ describe.runIf(canBtrfs)('a root on btrfs', () => {
 
   it('says what it is', async () => {
     expect(driver.output()).toMatch(/"fileSystem":"btrfs".*"subvolumes":true.*"reflink":true.*"msg":"pool opened"/);
-    expect((await readdir(at('.csi-subdir'))).sort()).toEqual(['pool.json', 'projects', 'trash', 'volumes']);
+    expect((await readdir(at('.csi-subdir'))).sort()).toEqual([
+      'copies',
+      'data',
+      'pool.json',
+      'projects',
+      'snapshots',
+      'trash',
+      'volumes',
+    ]);
   });
 });

@@ -150,7 +150,15 @@ describe.runIf(canBtrfs)('killed at every step on btrfs, then asked again', () =
 
 const listRoot = async ({ root }: TestDriver) => {
   const own = join(root, '.csi-subdir');
-  expect((await readdir(own)).sort()).toEqual(['pool.json', 'projects', 'trash', 'volumes']);
+  expect((await readdir(own)).sort()).toEqual([
+    'copies',
+    'data',
+    'pool.json',
+    'projects',
+    'snapshots',
+    'trash',
+    'volumes',
+  ]);
   const files = await readdir(join(own, 'volumes'));
   const records = await Promise.all(
     files.map(async (file) => JSON.parse(await readFile(join(own, 'volumes', file), 'utf8'))),

@@ -1,5 +1,6 @@
 import { lstat, readdir, rmdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { CreateSnapshotResponse__Output } from '../../src/gen/csi/v1/CreateSnapshotResponse.ts';
 import type { CreateVolumeResponse__Output } from '../../src/gen/csi/v1/CreateVolumeResponse.ts';
 import type { ValidateVolumeCapabilitiesResponse__Output } from '../../src/gen/csi/v1/ValidateVolumeCapabilitiesResponse.ts';
 import type { TestDriver } from './driver.ts';
@@ -55,6 +56,11 @@ const createAsker = (driver: TestDriver, subject: Subject) => {
       const isMade = !directory.includes('/') && (await lstat(join(driver.root, directory))).isDirectory();
       await driver.controller.DeleteVolume({ volume_id: volume?.volume_id ?? '' });
       return isMade && !(await readdir(driver.root)).includes(directory) ? undefined : `made at ${directory}`;
+    },
+    CreateSnapshot: async (_, response) => {
+      const { snapshot } = response as CreateSnapshotResponse__Output;
+      await driver.controller.DeleteSnapshot({ snapshot_id: snapshot?.snapshot_id ?? '' });
+      return snapshot?.ready_to_use ? undefined : 'not ready';
     },
     NodeStageVolume: async ({ staging_target_path: path = subject.freeStaging }) => {
       await send.NodeUnstageVolume({ staging_target_path: path });
