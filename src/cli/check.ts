@@ -38,9 +38,9 @@ const shelvesOf = (config: Config): readonly Shelf[] => {
 };
 
 const checkTools = async (complain: (line: string) => void): Promise<void> => {
-  for (const tool of ['/bin/mount', '/bin/umount', '/bin/rm']) {
+  for (const tool of ['/bin/mount', '/bin/umount', '/bin/rm', '/usr/bin/find']) {
     await access(tool, constants.X_OK).catch(() =>
-      complain(`tools   WRONG  ${tool} is missing: install util-linux and coreutils`),
+      complain(`tools   WRONG  ${tool} is missing: install util-linux, coreutils and findutils`),
     );
   }
   if (process.getuid?.() !== 0) complain('user    WRONG  not root: volumes cannot be mounted or given an owner');
