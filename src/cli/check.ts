@@ -34,7 +34,12 @@ export const runCheck = async (args: readonly string[], env: NodeJS.ProcessEnv):
 };
 
 /** What is run, and the Debian package that has it. */
-const TOOLS = { '/bin/mount': 'mount', '/bin/umount': 'mount', '/bin/rm': 'coreutils' } as const;
+const TOOLS = {
+  '/bin/mount': 'mount',
+  '/bin/umount': 'mount',
+  '/bin/rm': 'coreutils',
+  '/usr/bin/find': 'findutils',
+} as const;
 const SHARED_TOOLS = { '/usr/bin/stat': 'coreutils', '/usr/bin/prlimit': 'util-linux' } as const;
 const NFS_TOOLS = { '/sbin/mount.nfs': 'nfs-common' } as const;
 
