@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
 import { parseDirectory } from './paths.ts';
-import { formatRecord, parseRecord } from './record.ts';
+import { formatRecord, parseVolumeRecord } from './record.ts';
 import type { Limit, VolumeRecord } from './volume.ts';
 
 const record: VolumeRecord = {
@@ -26,7 +26,7 @@ it.each([
   { ...record, claim: { namespace: 'shop', name: 'orders' } },
   ...limits.map((limit) => ({ ...record, limit })),
 ])('is read as it was written: %j', (written) => {
-  expect(parseRecord(formatRecord(written), 'pvc-1')).toEqual(written);
+  expect(parseVolumeRecord(formatRecord(written), 'pvc-1')).toEqual(written);
 });
 
 it.each([
@@ -37,5 +37,5 @@ it.each([
   ['a project that is none', { limit: { by: 'project', id: 2 ** 32 } }],
 ])('is refused with %s', (_, changes) => {
   const text = JSON.stringify({ ...record, ...changes });
-  expect(() => parseRecord(text, 'pvc-1')).toThrow('cannot be read');
+  expect(() => parseVolumeRecord(text, 'pvc-1')).toThrow('cannot be read');
 });

@@ -1,4 +1,4 @@
-import { execFile, execFileSync } from 'node:child_process';
+import { execFile, execFileSync, spawnSync } from 'node:child_process';
 import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -38,12 +38,17 @@ describe.runIf(isRoot)('a copy', () => {
   });
   const own = (folder: string) => readdir(join(home, 'root/.csi-subdir', folder));
   const ownFolders = async () => Object.fromEntries(await Promise.all(OWN_FOLDERS.map(async (f) => [f, await own(f)])));
+  /** False where there is none yet. */
+  const signalCopies = (signal: 'STOP' | 'CONT'): boolean => {
+    const pids = copiersOf(home).map(String);
+    return pids.length > 0 && spawnSync('pkill', [`-${signal}`, '-P', pids.join(',')]).status === 0;
+  };
   /** Holds the next copy in its middle: it has begun, and cannot end. */
   const holdCopy = async <Value>(work: () => Promise<Value>): Promise<{ readonly answer: Promise<Value> }> => {
     const answer = work();
     answer.catch(() => {});
-    await expect.poll(() => copiersOf(home), { timeout: 30_000, interval: 1 }).not.toEqual([]);
-    for (const pid of copiersOf(home)) execFileSync('pkill', ['-STOP', '-P', String(pid)]);
+    // unshare comes first, and what copies is its child.
+    await expect.poll(() => signalCopies('STOP'), { timeout: 30_000, interval: 1 }).toBe(true);
     return { answer };
   };
   /** Enough that a copy cannot end before it is held. */
@@ -51,7 +56,7 @@ describe.runIf(isRoot)('a copy', () => {
     await run('sh', ['-c', `cd "$1" && seq 30000 | xargs touch`, 'sh', join(home, 'root', volume)]);
   };
   const release = (): void => {
-    for (const pid of copiersOf(home)) execFileSync('pkill', ['-CONT', '-P', String(pid)]);
+    signalCopies('CONT');
   };
 
   it.each([false, true])('goes on behind, is joined, and keeps its source (shared: %s)', async (shared) => {
@@ -149,7 +154,8 @@ describe.runIf(isRoot)('a copy', () => {
       for (let attempt = 0; attempt < 40; attempt += 1)
         codes.push(await codeOf(createSnapshot(driver, `snap-${attempt}`, 'main/pvc-1')));
       // The same without the sandbox: the links do lead astray.
-      for (let attempt = 0; attempt < 400 && bare === 0; attempt += 1) {
+      const end = Date.now() + 90_000;
+      while (bare === 0 && Date.now() < end) {
         const target = join(home, 'bare');
         await run('cp', ['-a', '--', volume, target]).catch(() => {});
         bare = await countCanaries(target);
