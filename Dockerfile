@@ -1,4 +1,4 @@
-# The driver's image: Node, one bundled file, mount(8) and a small init.
+# The driver's image: Node, one bundled file, the tools it calls and a small init.
 #
 #   docker build -t csi-driver-subdir:dev .
 #
@@ -18,9 +18,11 @@ COPY src src
 RUN npm run build
 
 FROM ${BASE_IMAGE}
-# mount: mount(8) and umount(8). libatomic1, libstdc++6: what Node's own binary is linked with.
+# mount, nfs-common: mount(8) and its helper for NFS. btrfs-progs, e2fsprogs (chattr), quota: what holds volumes to their
+# sizes. libatomic1, libstdc++6: what Node's own binary is linked with.
 RUN apt-get update \
- && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends libatomic1 libstdc++6 mount tini \
+ && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends \
+      btrfs-progs e2fsprogs libatomic1 libstdc++6 mount nfs-common quota tini \
  && rm -rf /var/lib/apt/lists/* /var/cache/apt/* /var/log/*
 # The binary only: a driver needs neither npm nor Node's headers.
 COPY --from=build /usr/local/bin/node /usr/local/bin/node

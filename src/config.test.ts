@@ -56,6 +56,11 @@ pools:
       'pools: {a: {nfs: {server: nas, export: /e, mountOptions: ["vers=4.2,exec=x"]}}}',
       'pools.a.nfs.mountOptions: expected mount options',
     ],
+    [
+      'pools: {a: {hostPath: {path: /x}, capacity: 1Gi, sizes: none}}',
+      'pools.a.capacity: has no meaning with sizes: none',
+    ],
+    ['pools: {a: {hostPath: {path: /x}, sizes: some}}', 'pools.a.sizes: '],
     ['pools: {a: {hostPath: {path: /x/y}}, b: {hostPath: {path: /x}}}', 'overlaps the path of pool a'],
   ])('%j is refused: %s', (text, words) => expect(parsePools(text, 'f').problems.join()).toContain(words));
 });

@@ -7,7 +7,8 @@ import { noObserver } from '../host/exec.ts';
 import { noStep } from '../host/step.ts';
 import { createLog } from '../log.ts';
 import type { Shelf } from '../volumes/context.ts';
-import { enforceSize, listUnheld } from '../volumes/enforce.ts';
+import { enforceSize } from '../volumes/enforce.ts';
+import { listUnheld } from '../volumes/hold.ts';
 import { takeFlags } from './flags.ts';
 
 /**
@@ -35,7 +36,7 @@ const enforceIn = async (shelf: Shelf, write: boolean): Promise<number> => {
   await pool.root.prepare();
   await ledger.load();
   let failed = 0;
-  for (const record of listUnheld(shelf)) {
+  for (const record of await listUnheld(pool, ledger.list())) {
     const label = `${formatHandle({ pool: pool.name, name: record.name })}: `;
     try {
       await enforceSize(shelf, record, write);

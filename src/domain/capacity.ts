@@ -9,8 +9,12 @@ export interface CapacityRange {
 /** What a claim without a size gets, in bytes, unless its limit is smaller. */
 export const DEFAULT_CAPACITY_BYTES = 1024 ** 3;
 export const MINIMUM_CAPACITY_BYTES = 1;
-/** What a volume that is held to its size may hold in any case: less is used up by an empty directory. */
+/** What a volume may hold in any case: less is used up by an empty directory. */
 export const MINIMUM_LIMIT_BYTES = 1024 ** 2;
+
+/** The limit that holds a volume to a size: whole KiB, in which project quotas are set. */
+export const limitFor = (capacityBytes: number): number =>
+  Math.max(Math.ceil(capacityBytes / 1024) * 1024, MINIMUM_LIMIT_BYTES);
 
 /**
  * The size a new volume gets: what is required, else the default within the limit; never less than its source has.

@@ -3,13 +3,13 @@ import { constants } from 'node:fs';
 import { copyFile, mkdir, rename, rm, rmdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { MINIMUM_LIMIT_BYTES } from '../domain/capacity.ts';
-import { errnoOf } from '../domain/errors.ts';
+import { DriverError, errnoOf } from '../domain/errors.ts';
 import { deleteSubvolume, isBtrfs, makeSubvolume } from './btrfs.ts';
 import { openDirectory, using } from './directory.ts';
 import { CommandError, type Exec } from './exec.ts';
 import { labelDirectory } from './labels.ts';
 import type { MountEntry } from './mountinfo.ts';
-import { newProject, requireShown, setQuota } from './projects.ts';
+import { clearQuota, newProject, requireShown, setQuota } from './projects.ts';
 import { limitSubvolume } from './qgroups.ts';
 import { TEMPORARY_SUFFIX } from './whole-file.ts';
 
@@ -62,7 +62,7 @@ const tryProject = async (folder: string, mountPoint: string, exec: Exec): Promi
       await rename(path, moved);
     });
   } finally {
-    await setQuota(exec, mountPoint, id, 0).catch(() => {});
+    await clearQuota(exec, mountPoint, id).catch(() => {});
     await Promise.all([path, moved].map((left) => rmdir(left).catch(() => {})));
   }
 };
@@ -78,7 +78,8 @@ const obstacleTo = async (work: () => Promise<unknown>): Promise<string | undefi
   } catch (thrown) {
     // https://man7.org/linux/man-pages/man2/rename.2.html: what is in another project cannot be moved into a project.
     if (errnoOf(thrown) === 'EXDEV') return 'the root itself belongs to a project: take it out (chattr -p 0 -P)';
-    if (thrown instanceof CommandError) return `${thrown.binary}: ${thrown.stderr.split('\n', 1)[0]}`;
+    const said = thrown instanceof DriverError ? thrown.cause : thrown;
+    if (said instanceof CommandError) return `${said.binary}: ${said.stderr.split('\n', 1)[0]}`;
     return thrown instanceof Error ? thrown.message : String(thrown);
   }
 };

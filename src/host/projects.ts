@@ -6,7 +6,8 @@ import { pathOf } from './directory.ts';
 import type { Exec } from './exec.ts';
 import { labelDirectory, labelTree } from './labels.ts';
 import type { OwnFolder } from './own-folder.ts';
-import type { HeldVolume, SizeEngine } from './sizes.ts';
+import { quotasOff, whereOff } from './quotas-off.ts';
+import type { HeldVolume, SizeEngine, Usage } from './sizes.ts';
 import { spaceOf } from './space.ts';
 import type { Step } from './step.ts';
 import { createWhole } from './whole-file.ts';
@@ -48,7 +49,7 @@ export const createProjects = ({ exec, step, claims, mountPoint }: ProjectTools)
       await requireShown(directory, bytes, await claims.path());
       step('limit set');
     },
-    lift: async (_, volume) => setQuota(exec, await mountPoint(), projectOf(volume), 0),
+    lift: async (_, volume) => clearQuota(exec, await mountPoint(), projectOf(volume)),
     include: async (directory, volume) => {
       await claim(projectOf(volume), volume.name);
       await labelTree(exec, directory, projectOf(volume));
@@ -56,13 +57,13 @@ export const createProjects = ({ exec, step, claims, mountPoint }: ProjectTools)
     giveBack: async (volume) => {
       const id = projectOf(volume);
       if ((await ownerOf(id)) !== volume.name) return;
-      await setQuota(exec, await mountPoint(), id, 0);
+      await clearQuota(exec, await mountPoint(), id);
       await unlink(await pathOfClaim(id));
       step('project given back');
       await claims.sync();
     },
     usages: async (volumes) => {
-      const quotas = await readQuotas(exec, await mountPoint());
+      const quotas = await readQuotas(exec, await mountPoint()).catch(whereOff(new Map<number, Quota>()));
       return volumes.map((volume) => {
         const quota = quotas.get(projectOf(volume)) ?? { usedBytes: 0, limitBytes: undefined };
         return { name: volume.name, ...quota };
@@ -74,11 +75,14 @@ export const createProjects = ({ exec, step, claims, mountPoint }: ProjectTools)
 /** Random, so that pools on one file system do not get into each other's way; above what people give by hand. */
 export const newProject = (): number => randomInt(2 ** 24, 2 ** 31 - 1);
 
-/** Sets the quota of a project in bytes, rounded up to whole KiB; 0: none. */
+/** Sets the quota of a project, in bytes, rounded up to whole KiB. */
 export const setQuota = async (exec: Exec, mountPoint: string, id: number, bytes: number): Promise<void> => {
   const args = ['-P', String(id), '0', String(Math.ceil(bytes / 1024)), '0', '0', mountPoint];
-  await exec({ binary: '/usr/sbin/setquota', args });
+  await exec({ binary: '/usr/sbin/setquota', args }).catch(quotasOff);
 };
+
+export const clearQuota = (exec: Exec, mountPoint: string, id: number): Promise<void> =>
+  setQuota(exec, mountPoint, id, 0).catch(whereOff(undefined));
 
 /**
  * Reads back what was set, as df will show it: that takes label and quota alike. A quota larger than the file system
@@ -96,12 +100,14 @@ const projectOf = ({ name, limit }: Pick<HeldVolume, 'name' | 'limit'>): number 
   throw new Error(`volume ${name} has no project`);
 };
 
+type Quota = Pick<Usage, 'usedBytes' | 'limitBytes'>;
+
 /** The quotas of all projects that use or may use anything. */
-const readQuotas = async (exec: Exec, mountPoint: string) => {
+const readQuotas = async (exec: Exec, mountPoint: string): Promise<ReadonlyMap<number, Quota>> => {
   const args = ['-P', '-n', '-p', '-O', 'csv', mountPoint];
-  const output = await exec({ binary: '/usr/sbin/repquota', args });
+  const output = await exec({ binary: '/usr/sbin/repquota', args }).catch(quotasOff);
   const rows = output.split('\n').flatMap((line) => {
-    const [, id, used, limit] = /^#(\d+),\w+,\w+,(\d+),\d+,(\d+),/.exec(line) ?? [];
+    const [, id, used, limit] = /^#(\d+),[^,]*,[^,]*,(\d+),\d+,(\d+),/.exec(line) ?? [];
     if (id === undefined || (used === '0' && limit === '0')) return [];
     const limitBytes = limit === '0' ? undefined : Number(limit) * 1024;
     return [[Number(id), { usedBytes: Number(used) * 1024, limitBytes }] as const];

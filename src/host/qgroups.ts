@@ -5,6 +5,7 @@ import { btrfs, isSubvolume } from './btrfs.ts';
 import { pathOf } from './directory.ts';
 import type { Exec } from './exec.ts';
 import type { ReadMounts } from './mountinfo.ts';
+import { quotasOff, whereOff } from './quotas-off.ts';
 import type { SizeEngine } from './sizes.ts';
 import { spaceOf } from './space.ts';
 import type { Step } from './step.ts';
@@ -17,7 +18,7 @@ export const createQgroups = (root: string, exec: Exec, readMounts: ReadMounts, 
     step('limit set');
   },
   lift: async (directory) => {
-    await btrfs(exec, 'qgroup', 'limit', 'none', pathOf(directory));
+    await btrfs(exec, 'qgroup', 'limit', 'none', pathOf(directory)).catch(whereOff(''));
   },
   // Everything counts by itself, but with the next commit only.
   include: async (directory) => {
@@ -26,17 +27,18 @@ export const createQgroups = (root: string, exec: Exec, readMounts: ReadMounts, 
   giveBack: async () => {},
   usages: async (volumes) => {
     const top = (await readMounts()).identify(root)?.root ?? '/';
-    const groups = new Map((await showGroups(exec, '-r', root)).map((group) => [join('/', group.path), group]));
-    return volumes.flatMap(({ name, directory }) => {
-      const group = groups.get(join(top, directory));
-      return group === undefined ? [] : [{ name, usedBytes: group.usedBytes, limitBytes: group.limitBytes }];
+    const shown = await showGroups(exec, '-r', root).catch(whereOff([]));
+    const groups = new Map(shown.map((group) => [join('/', group.path), group]));
+    return volumes.map(({ name, directory }) => {
+      const { usedBytes, limitBytes } = groups.get(join(top, directory)) ?? { usedBytes: 0, limitBytes: undefined };
+      return { name, usedBytes, limitBytes };
     });
   },
 });
 
 /** Limits a subvolume to a number of bytes. Throws where the file system does not say so afterwards. */
 export const limitSubvolume = async (exec: Exec, path: string, bytes: number): Promise<void> => {
-  await btrfs(exec, 'qgroup', 'limit', String(bytes), path);
+  await btrfs(exec, 'qgroup', 'limit', String(bytes), path).catch(quotasOff);
   const [group] = await showGroups(exec, '-rf', path);
   if (group?.limitBytes !== bytes)
     throw new DriverError('internal', 'the limit of a subvolume was set and is not there');

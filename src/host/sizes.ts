@@ -1,5 +1,5 @@
 import type { FileHandle } from 'node:fs/promises';
-import { MINIMUM_LIMIT_BYTES } from '../domain/capacity.ts';
+import { limitFor } from '../domain/capacity.ts';
 import { DriverError } from '../domain/errors.ts';
 import type { Limit, VolumeRecord } from '../domain/volume.ts';
 import type { Abilities } from './abilities.ts';
@@ -33,7 +33,7 @@ export interface Sizes {
   readonly include: (volume: HeldVolume) => Promise<void>;
   /** Takes back what was to hold a volume that has no directory any more. */
   readonly giveBack: (volume: Pick<HeldVolume, 'name' | 'limit'>) => Promise<void>;
-  /** Of those that the file system knows. */
+  /** As the file system has it, whatever the records say. */
   readonly usages: (volumes: readonly HeldVolume[]) => Promise<readonly Usage[]>;
 }
 
@@ -53,8 +53,7 @@ export const holdOpen = (
   engines: SizeEngines,
   directory: FileHandle,
   volume: HeldVolume & Pick<VolumeRecord, 'capacityBytes'>,
-): Promise<void> =>
-  engines[volume.limit.by].hold(directory, volume, Math.max(volume.capacityBytes, MINIMUM_LIMIT_BYTES));
+): Promise<void> => engines[volume.limit.by].hold(directory, volume, limitFor(volume.capacityBytes));
 
 /** Each takes three or four children; more at once only wait for the processor. */
 const AT_ONCE = 4;
@@ -71,8 +70,7 @@ export const createSizes = (root: string, abilities: () => Promise<Abilities>, e
       if (sizes === 'none') return undefined;
       return sizes === 'qgroup' ? { by: 'qgroup' } : { by: 'project', id: newProject() };
     },
-    hold: (volume, bytes) =>
-      within(volume, (engine, directory) => engine.hold(directory, volume, Math.max(bytes, MINIMUM_LIMIT_BYTES))),
+    hold: (volume, bytes) => within(volume, (engine, directory) => engine.hold(directory, volume, limitFor(bytes))),
     lift: (volume) => within(volume, (engine, directory) => engine.lift(directory, volume)).catch(unlessMissing),
     include: (volume) => within(volume, (engine, directory) => engine.include(directory, volume)),
     giveBack: (volume) => engines[volume.limit.by].giveBack(volume),

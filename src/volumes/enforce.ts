@@ -5,11 +5,7 @@ import { plainDirectory } from '../host/qgroups.ts';
 import type { Root } from '../host/root.ts';
 import type { HeldVolume } from '../host/sizes.ts';
 import type { Shelf } from './context.ts';
-import { isWhole, planLimit } from './hold.ts';
-
-/** Volumes of a pool that nothing holds to their size, or not all of their data. */
-export const listUnheld = ({ ledger }: Shelf): readonly VolumeRecord[] =>
-  ledger.list().filter(({ state, limit }) => state === 'ready' && (limit === undefined || !isWhole(limit)));
+import { planLimit } from './hold.ts';
 
 /**
  * Holds a volume to its size that was made or adopted before sizes were enforced. The record says `partial` until all

@@ -1,6 +1,7 @@
 import type { Log } from '../log.ts';
 import type { Facts } from '../pools/facts.ts';
 import type { Context, Shelf } from './context.ts';
+import { repairLimits } from './hold.ts';
 import { minimumAgeMs, sweepShelf } from './sweep.ts';
 
 /** What is known of a pool since it was opened. */
@@ -59,7 +60,10 @@ const openShelf = async (context: Context, shelf: Shelf, log: Log, signal: Abort
   for (const { name, reason } of unreadable)
     log.error({ pool: pool.name, record: name, reason }, 'record cannot be read');
   const swept = await sweepShelf(context, shelf, { signal });
-  const counts = { volumes: ledger.list().length, snapshots: snapshots.list().length };
-  log.info({ pool: pool.name, root: pool.root.path, ...counts, ...facts, ...swept }, 'pool opened');
+  const repaired = await repairLimits(pool, ledger.list(), (volume, thrown) =>
+    log.error({ pool: pool.name, volume, err: thrown }, 'volume is not held to its size'),
+  );
+  const told = { volumes: ledger.list().length, snapshots: snapshots.list().length, ...facts, ...swept, repaired };
+  log.info({ pool: pool.name, root: pool.root.path, ...told }, 'pool opened');
   return { facts, unreadable: unreadable.length };
 };

@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { mkdir, readdir } from 'node:fs/promises';
+import { chmod, mkdir, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -34,7 +34,7 @@ describe.runIf(canBtrfs)('sizes on btrfs', () => {
       volume_path: join(driver.kubeletDir, 'x'),
       capacity_range: { required_bytes: bytes, limit_bytes: limit },
     });
-  const conditionOf = async ({ volume_id }: Volume__Output) =>
+  const conditionOf = async ({ volume_id }: Pick<Volume__Output, 'volume_id'>) =>
     (await driver.controller.ControllerGetVolume({ volume_id })).status?.volume_condition;
   const csiSubdir = (...args: readonly string[]) =>
     promisify(execFile)(process.execPath, [BUNDLE, ...args, '--config', join(home, 'config.yaml')]).then(
@@ -135,6 +135,40 @@ describe.runIf(canBtrfs)('sizes on btrfs', () => {
       /^main\/large: held to 16 MiB\nmain\/plain: WRONG/,
     );
     expect(await disk.limits()).toEqual({ small: 24 * MIB, large: 16 * MIB });
+  });
+
+  it('are set again at the next start when btrfs has lost them', async () => {
+    await createVolume(driver, 'pvc-1', {}, 16 * MIB);
+    await disk.btrfs('quota', 'disable', driver.root);
+    await restart({});
+    expect(driver.output()).toContain('volume is not held to its size');
+    await disk.btrfs('quota', 'enable', driver.root);
+    expect((await conditionOf({ volume_id: 'main/pvc-1' }))?.message).toBe(
+      'nothing holds the volume to its size any more',
+    );
+    await restart({});
+    expect(await disk.limits()).toEqual({ 'pvc-1': 16 * MIB });
+  });
+
+  it('keep nobody from deleting a volume while quotas are off', async () => {
+    await createVolume(driver, 'kept', { onDelete: 'retain' }, 16 * MIB);
+    await createVolume(driver, 'gone', {}, 16 * MIB);
+    await disk.btrfs('quota', 'disable', driver.root);
+    for (const name of ['kept', 'gone'])
+      expect(await codeOf(driver.controller.DeleteVolume({ volume_id: `main/${name}` }))).toBe('OK');
+    await expect.poll(() => readdir(at('.csi-subdir/trash')), { timeout: 60_000 }).toEqual([]);
+    expect(await disk.subvolumes()).toEqual(['kept']);
+  });
+
+  it('are not what fails when the disk is full', async () => {
+    await mkdir(at('filler'));
+    await chmod(at('filler'), 0o777);
+    expect((await fill(at('filler/data'), 1024)).isFull).toBe(true);
+    const codes = await Promise.all(
+      Array.from({ length: 4 }, (_, index) => codeOf(createVolume(driver, `pvc-${index}`))),
+    );
+    for (const code of codes) expect(['OK', 'RESOURCE_EXHAUSTED']).toContain(code);
+    await rm(at('filler'), { recursive: true });
   });
 
   it('are refused by a root that cannot enforce them, with what to do', async () => {

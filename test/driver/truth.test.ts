@@ -60,7 +60,7 @@ describe.runIf(isRoot)('a snapshot under fire', () => {
   };
 
   it.runIf(canBtrfs)('on btrfs is a moment of the whole volume', async () => {
-    disk = await mountBtrfs(home, { size: '1024M' });
+    disk = await mountBtrfs(home, { mebibytes: 1024 });
     driver = await startDriver({ home });
     await writeDuring(() => snapshots(50));
     const lengths = await inspect(50);

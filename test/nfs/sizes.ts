@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { readdir, readFile, rm, statfs } from 'node:fs/promises';
+import { chmod, mkdir, readdir, readFile, rm, statfs, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
@@ -17,8 +17,12 @@ export const sizesTests: Tests = {
   'a claim holds on ext4, locally and over NFS': () => hold(B),
   '64 volumes made at once have 64 projects on XFS': () => makeMany(A),
   '64 volumes made at once have 64 projects on ext4': () => makeMany(B),
+  'a volume that was there before is held on XFS by volumes enforce': () => enforceLater(A),
+  'a volume that was there before is held on ext4 by volumes enforce': () => enforceLater(B),
   'the controller is killed at every step of a size, and all adds up': () => killAtEveryStep(A),
 };
+
+const run = promisify(execFile);
 
 const POOL = { more: { sizes: 'enforce' }, local: true } as const;
 
@@ -73,6 +77,34 @@ const makeMany = (server: Server): Promise<void> =>
     const remove = (name: string) => driver.controller.DeleteVolume({ volume_id: `main/${name}` });
     await Promise.all(names.map((name) => persist(() => remove(name))));
   });
+
+/** Everything in it counts then, however deep; what a link in it points at does not. */
+const enforceLater = async (server: Server): Promise<void> => {
+  const before = await startShared({ main: poolOn(server, { local: true, more: { sizes: 'budget' } }) });
+  const { home } = before;
+  await createVolume(before, 'old', {}, 16 * MIB);
+  const deep = join(server.directory, 'old/deep/deeper');
+  await mkdir(deep, { recursive: true });
+  await chmod(deep, 0o777);
+  for (const name of ['a', 'b', '-odd name\n']) await fill(join(deep, name), 3);
+  const outside = join(server.directory, 'outside');
+  await writeFile(outside, 'not of the volume');
+  await symlink(outside, join(deep, 'link'));
+  await run('mkfifo', [join(deep, 'fifo')]);
+  await before.stop();
+
+  const after = await startShared({ main: poolOn(server, POOL) }, { home });
+  const args = ['volumes', 'enforce', '--write', '--config', join(home, 'config.yaml')];
+  const { stdout } = await run(process.execPath, [variable('DRIVER'), ...args]);
+  assert.equal(stdout, 'main/old: held to 16 MiB\n');
+  assert.match((await run('lsattr', ['-p', outside])).stdout, /^ *0 /);
+  assert.equal(await sizeOf(deep), 16 * MIB);
+  assertFull(await fill(join(deep, 'more'), 16), 16 - 9);
+  await after.controller.DeleteVolume({ volume_id: 'main/old' });
+  await nothingIsLeft(server);
+  await endShared(after);
+  await clear(server);
+};
 
 /** Each call of a life is made until it is answered, by a driver that dies at its next step, and its next. */
 const killAtEveryStep = async (server: Server): Promise<void> => {
@@ -139,16 +171,13 @@ const sizeOf = async (path: string): Promise<number> => {
 
 /** The projects of the records, and the claims on disk. */
 const projectsOf = async ({ directory }: Server) => {
-  const own = join(directory, '.csi-subdir');
-  const records = await Promise.all(
-    (await readdir(join(own, 'volumes'))).map(async (file) =>
-      JSON.parse(await readFile(join(own, 'volumes', file), 'utf8')),
-    ),
-  );
-  return {
-    ids: records.map(({ limit }) => String(limit.id)).sort(),
-    claims: (await readdir(join(own, 'projects'))).sort(),
-  };
+  // What writes that were killed have left stays for ten minutes: another controller may be writing it.
+  const list = async (folder: string): Promise<readonly string[]> =>
+    (await readdir(join(directory, '.csi-subdir', folder))).filter((file) => !file.startsWith('.')).sort();
+  const read = async (file: string) =>
+    JSON.parse(await readFile(join(directory, '.csi-subdir/volumes', file), 'utf8')).limit.id;
+  const ids = await Promise.all((await list('volumes')).map(read));
+  return { ids: ids.map(String).sort(), claims: await list('projects') };
 };
 
 /** Neither volumes nor trash, no project of ours, and no quota on the file system. */
@@ -157,7 +186,7 @@ const nothingIsLeft = async (server: Server): Promise<void> => {
   await until('the trash is empty', 120_000, async () => (await readdir(trash)).length === 0);
   assert.deepEqual(await projectsOf(server), { ids: [], claims: [] });
   const args = ['-P', '-n', '-p', '-O', 'csv', server.directory];
-  const { stdout } = await promisify(execFile)('/usr/sbin/repquota', args);
+  const { stdout } = await run('/usr/sbin/repquota', args);
   const left = stdout.split('\n').filter((line) => /^#[1-9]/.test(line) && !/^#\d+,ok,ok,0,0,0,/.test(line));
   assert.deepEqual(left, []);
 };
