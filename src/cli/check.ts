@@ -37,8 +37,13 @@ const shelvesOf = (config: Config): readonly Shelf[] => {
   return [...assemble(config, createLog('silent'), noObserver, noStep).shelves.values()];
 };
 
+const TOOLS = [
+  ...['/bin/mount', '/bin/umount', '/bin/rm', '/bin/cp', '/bin/sync', '/usr/bin/du', '/usr/bin/nice'],
+  ...['/usr/bin/setpriv', '/usr/bin/unshare', '/usr/bin/ionice'],
+];
+
 const checkTools = async (complain: (line: string) => void): Promise<void> => {
-  for (const tool of ['/bin/mount', '/bin/umount', '/bin/rm']) {
+  for (const tool of TOOLS) {
     await access(tool, constants.X_OK).catch(() =>
       complain(`tools   WRONG  ${tool} is missing: install util-linux and coreutils`),
     );
