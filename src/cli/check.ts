@@ -38,14 +38,14 @@ const shelvesOf = (config: Config): readonly Shelf[] => {
 };
 
 const TOOLS = [
-  ...['/bin/mount', '/bin/umount', '/bin/rm', '/bin/cp', '/bin/sync', '/usr/bin/du', '/usr/bin/nice'],
+  ...['/bin/mount', '/bin/umount', '/bin/rm', '/usr/bin/find', '/bin/cp', '/bin/sync', '/usr/bin/du', '/usr/bin/nice'],
   ...['/usr/bin/setpriv', '/usr/bin/unshare', '/usr/bin/ionice'],
 ];
 
 const checkTools = async (complain: (line: string) => void): Promise<void> => {
   for (const tool of TOOLS) {
     await access(tool, constants.X_OK).catch(() =>
-      complain(`tools   WRONG  ${tool} is missing: install util-linux and coreutils`),
+      complain(`tools   WRONG  ${tool} is missing: install util-linux, coreutils and findutils`),
     );
   }
   if (process.getuid?.() !== 0) complain('user    WRONG  not root: volumes cannot be mounted or given an owner');

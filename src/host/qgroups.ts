@@ -44,7 +44,10 @@ export const limitSubvolume = async (exec: Exec, path: string, bytes: number): P
     throw new DriverError('internal', 'the limit of a subvolume was set and is not there');
 };
 
-/** What statfs(2) says of the volume at a path; for a subvolume with a limit, the numbers of its group. */
+/**
+ * What statfs(2) says of the volume at a path; for a subvolume with a limit, the numbers of its group. Where the group
+ * cannot be asked, those of the file system are better than none.
+ */
 export const spaceOfVolume = async (exec: Exec, path: string): Promise<Space> => {
   const space = await spaceOf(path);
   if (!(await isSubvolume(path))) return space;

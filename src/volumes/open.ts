@@ -60,9 +60,13 @@ const openShelf = async (context: Context, shelf: Shelf, log: Log, signal: Abort
   for (const { name, reason } of unreadable)
     log.error({ pool: pool.name, record: name, reason }, 'record cannot be read');
   const swept = await sweepShelf(context, shelf, { signal });
-  const repaired = await repairLimits(pool, ledger.list(), (volume, thrown) =>
-    log.error({ pool: pool.name, volume, err: thrown }, 'volume is not held to its size'),
-  );
+  const complain = (volume: string, thrown: unknown): void =>
+    log.error({ pool: pool.name, volume, err: thrown }, 'volume is not held to its size');
+  const repaired = await repairLimits(pool, ledger.list(), complain).catch((thrown: unknown) => {
+    // The volumes are there all the same.
+    complain('all', thrown);
+    return 0;
+  });
   const told = { volumes: ledger.list().length, snapshots: snapshots.list().length, ...facts, ...swept, repaired };
   log.info({ pool: pool.name, root: pool.root.path, ...told }, 'pool opened');
   return { facts, unreadable: unreadable.length };

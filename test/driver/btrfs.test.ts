@@ -68,6 +68,23 @@ describe.runIf(canBtrfs)('a root on btrfs', () => {
     expect(await disk.subvolumes()).toEqual(['pvc-1', 'pvc-1/.csi-subdir/trash/precious']);
   });
 
+  it('is not talked into deleting a volume by the name of a subvolume', async () => {
+    await createVolume(driver, 'victim');
+    await createVolume(driver, 'pvc-1');
+    const id = (await disk.btrfs('inspect-internal', 'rootid', at('victim'))).trim();
+    await remove('pvc-1');
+    // Before the purge, as a pod could that still has the volume: it reads the name in its mount table.
+    const [entry = ''] = await readdir(at('.csi-subdir/trash'));
+    const lie = join(at('.csi-subdir/trash', entry, `x\nID ${id} gen 1 top level 5 path `, '.csi-subdir/trash', entry));
+    await mkdir(lie, { recursive: true });
+    await disk.btrfs('subvolume', 'create', join(lie, 'y'));
+    expect(await disk.btrfs('subvolume', 'list', driver.root)).toContain(
+      `\nID ${id} gen 1 top level 5 path /.csi-subdir`,
+    );
+    await emptyTrash();
+    expect(await disk.subvolumes()).toEqual(['victim']);
+  });
+
   it('keeps working with volumes that are plain directories, and purges what is in them', async () => {
     await mkdir(at('old/data'), { recursive: true });
     await disk.btrfs('subvolume', 'create', at('old/data/inner'));
