@@ -1,6 +1,7 @@
 import { type FileHandle, lstat, statfs } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { DriverError, errnoOf } from '../domain/errors.ts';
+import type { Compression } from '../domain/volume.ts';
 import { kindOf, pathOf } from './directory.ts';
 import { type Command, CommandError, type Exec } from './exec.ts';
 
@@ -59,6 +60,13 @@ export const snapshotSubvolume = async (
     if (/cross-device/i.test(thrown instanceof CommandError ? thrown.stderr : '')) return false;
     throw thrown;
   }
+};
+
+/** Says how what is written into a directory from now on is compressed. Throws failed-precondition elsewhere. */
+export const setCompression = async (exec: Exec, directory: FileHandle, method: Compression): Promise<void> => {
+  if (!(await isBtrfs(pathOf(directory))))
+    throw new DriverError('failed-precondition', 'compression: the file system of the pool has none, only btrfs does');
+  await btrfs(exec, 'property', 'set', pathOf(directory), 'compression', method);
 };
 
 /** Makes a subvolume read-only, or writable again: then it can be moved. */

@@ -72,6 +72,7 @@ const QUICK: readonly (keyof Root)[] = [
   'make',
   'isSubvolume',
   'own',
+  'compress',
   'removeEmpty',
   'trash',
   'archive',

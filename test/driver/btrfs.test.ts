@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type Btrfs, canBtrfs, mountBtrfs } from '../support/btrfs.ts';
 import { makeHome, removeHome, startDriver, type TestDriver } from '../support/driver.ts';
+import { createFrom } from '../support/snapshot.ts';
 import { createVolume, kubeletPaths, publish, stage, unpublish, unstage } from '../support/volume.ts';
 
 describe.runIf(canBtrfs)('a root on btrfs', () => {
@@ -105,6 +106,17 @@ describe.runIf(canBtrfs)('a root on btrfs', () => {
     await writeFile(record, (await readFile(record, 'utf8')).replace('"ready"', '"creating"'));
     driver = await startDriver({ home });
     expect([await disk.subvolumes(), await readdir(at('.csi-subdir/volumes'))]).toEqual([[], []]);
+  });
+
+  it('compresses what is written from now on, as a class says', async () => {
+    const method = async () => (await disk.btrfs('property', 'get', at('pvc-1'), 'compression')).trim();
+    const volume_id = (await createVolume(driver, 'pvc-1', { compression: 'zstd' })).volume_id;
+    expect(await method()).toBe('compression=zstd');
+    await createFrom(driver, 'pvc-2', volume_id);
+    expect((await disk.btrfs('property', 'get', at('pvc-2'), 'compression')).trim()).toBe('compression=zstd');
+    await driver.controller.ControllerModifyVolume({ volume_id, mutable_parameters: { compression: 'lzo' } });
+    expect(await method()).toBe('compression=lzo');
+    expect(await readFile(at('.csi-subdir/volumes/pvc-1.json'), 'utf8')).toContain('"compression": "lzo"');
   });
 
   it('says what it is', async () => {
