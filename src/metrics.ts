@@ -15,6 +15,7 @@ export interface PoolSample {
   readonly totalBytes: number | undefined;
   readonly availableBytes: number | undefined;
   readonly volumes: Readonly<Record<string, number>>;
+  readonly snapshots: Readonly<Record<string, number>>;
   /** Volumes that are held to their sizes, by how far they are filled; undefined while nobody can tell. */
   readonly held: Readonly<Record<Fullness, number>> | undefined;
   readonly unreadableRecords: number;
@@ -100,6 +101,7 @@ const createPoolGauges = (registers: Registry[]): Metrics['setPools'] => {
     'Volumes held to their size, by how full they are: has room, nearly full (from 90 %), full (from 99 %).',
     'fullness',
   );
+  const snapshots = gauge('snapshots', 'Snapshots by the state of their record.', 'state');
   const unreadable = gauge('records_unreadable', 'Records that cannot be read; see the log for their names.');
   const backlog = gauge('purge_backlog', 'Deleted volumes whose data is still to be purged.');
 
@@ -112,8 +114,9 @@ const createPoolGauges = (registers: Registry[]): Metrics['setPools'] => {
     allocated.labels(pool).set(sample.allocatedBytes);
     setOrRemove(total, pool, sample.totalBytes);
     setOrRemove(available, pool, sample.availableBytes);
-    for (const [state, count] of Object.entries(sample.volumes)) volumes.labels(pool, state).set(count);
-    for (const [fullness, count] of Object.entries(sample.held ?? {})) held.labels(pool, fullness).set(count);
+    setEach(volumes, pool, sample.volumes);
+    setEach(snapshots, pool, sample.snapshots);
+    setEach(held, pool, sample.held ?? {});
     unreadable.labels(pool).set(sample.unreadableRecords);
     backlog.labels(pool).set(sample.purgeBacklog);
   };
@@ -122,6 +125,10 @@ const createPoolGauges = (registers: Registry[]): Metrics['setPools'] => {
     held.reset();
     for (const sample of samples) set(sample);
   };
+};
+
+const setEach = (gauge: Gauge, pool: string, counts: Readonly<Record<string, number>>): void => {
+  for (const [label, count] of Object.entries(counts)) gauge.labels(pool, label).set(count);
 };
 
 const setOrRemove = (gauge: Gauge, pool: string, value: number | undefined): void => {

@@ -38,7 +38,14 @@ const TOOLS = {
   '/bin/mount': 'mount',
   '/bin/umount': 'mount',
   '/bin/rm': 'coreutils',
+  '/bin/cp': 'coreutils',
+  '/bin/sync': 'coreutils',
+  '/usr/bin/du': 'coreutils',
+  '/usr/bin/nice': 'coreutils',
   '/usr/bin/find': 'findutils',
+  '/usr/bin/ionice': 'util-linux',
+  '/usr/bin/setpriv': 'util-linux',
+  '/usr/bin/unshare': 'util-linux',
 } as const;
 const SHARED_TOOLS = { '/usr/bin/stat': 'coreutils', '/usr/bin/prlimit': 'util-linux' } as const;
 const NFS_TOOLS = { '/sbin/mount.nfs': 'nfs-common' } as const;

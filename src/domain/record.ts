@@ -4,7 +4,7 @@ import { DriverError, quote } from './errors.ts';
 import { isRecordName } from './handle.ts';
 import { parseDirectory } from './paths.ts';
 import type { SnapshotRecord } from './snapshot.ts';
-import type { VolumeRecord } from './volume.ts';
+import { COMPRESSIONS, type VolumeRecord } from './volume.ts';
 
 /** Reads a record back as strictly as a request: whoever can write to the root must not steer us out of it. */
 export type ParseRecord<Kind> = (text: string, name: string) => Kind;
@@ -46,6 +46,7 @@ const volumeSchema = z.object({
   settings: z.object({
     ...ownership,
     onDelete: z.enum(['delete', 'retain', 'archive']),
+    compression: z.enum(COMPRESSIONS).exactOptional(),
   }),
   adopted: z.boolean(),
   limit: z

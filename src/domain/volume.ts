@@ -4,6 +4,8 @@ import type { Directory } from './paths.ts';
 export const LAYOUT = 1;
 
 export type OnDelete = 'delete' | 'retain' | 'archive';
+export const COMPRESSIONS = ['zstd', 'lzo', 'zlib', 'none'] as const;
+export type Compression = (typeof COMPRESSIONS)[number];
 export type Existing = 'fail' | 'adopt';
 
 /** Who owns the volume directory and with which permission bits; an owner that is left out is whoever makes it. */
@@ -16,6 +18,8 @@ export interface Ownership {
 /** What ControllerModifyVolume may change. */
 export interface Settings extends Ownership {
   readonly onDelete: OnDelete;
+  /** On btrfs, of what is written from now on; left out: as the file system is mounted. */
+  readonly compression?: Compression;
 }
 
 /** The PersistentVolumeClaim a volume was made for, where the provisioner tells (--extra-create-metadata). */

@@ -1,8 +1,9 @@
 import { type FileHandle, lstat, statfs } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { DriverError, errnoOf } from '../domain/errors.ts';
+import type { Compression } from '../domain/volume.ts';
 import { kindOf, pathOf } from './directory.ts';
-import { CommandError, type Exec } from './exec.ts';
+import { type Command, CommandError, type Exec } from './exec.ts';
 
 // Subvolumes. A path given here leads through a held directory, so that nobody can put a link on its way.
 
@@ -53,12 +54,19 @@ export const snapshotSubvolume = async (
   if (ino !== SUBVOLUME_INODE || !(await isBtrfs(from)) || !(await isBtrfs(dirname(path)))) return false;
   if ((await btrfs(exec, 'subvolume', 'list', '-o', '--', from)) !== '') return false;
   try {
-    await exec({ binary: '/bin/btrfs', args: ['subvolume', 'snapshot', '--', from, path], signal });
+    await runBtrfs(exec, { args: ['subvolume', 'snapshot', '--', from, path], signal });
     return true;
   } catch (thrown) {
     if (/cross-device/i.test(thrown instanceof CommandError ? thrown.stderr : '')) return false;
     throw thrown;
   }
+};
+
+/** Says how what is written into a directory from now on is compressed. Throws failed-precondition elsewhere. */
+export const setCompression = async (exec: Exec, directory: FileHandle, method: Compression): Promise<void> => {
+  if (!(await isBtrfs(pathOf(directory))))
+    throw new DriverError('failed-precondition', 'compression: the file system of the pool has none, only btrfs does');
+  await btrfs(exec, 'property', 'set', pathOf(directory), 'compression', method);
 };
 
 /** Makes a subvolume read-only, or writable again: then it can be moved. */
@@ -108,8 +116,10 @@ const listSubvolumes = async (exec: Exec, folder: string) => {
 };
 
 /** Runs btrfs(8), and answers what it prints. Throws no-space where the file system is full. */
-export const btrfs = (exec: Exec, ...args: readonly string[]): Promise<string> =>
-  exec({ binary: '/bin/btrfs', args }).catch((thrown: unknown) => {
+export const btrfs = (exec: Exec, ...args: readonly string[]): Promise<string> => runBtrfs(exec, { args });
+
+const runBtrfs = (exec: Exec, command: Omit<Command, 'binary'>): Promise<string> =>
+  exec({ ...command, binary: '/bin/btrfs' }).catch((thrown: unknown) => {
     if (!(thrown instanceof CommandError) || !/No space left|quota exceeded/.test(thrown.stderr)) throw thrown;
     throw new DriverError('no-space', 'no space left on the pool', { cause: thrown });
   });

@@ -5,9 +5,9 @@ import type { Directory } from '../domain/paths.ts';
 import { parseSnapshotRecord, parseVolumeRecord } from '../domain/record.ts';
 import type { SnapshotRecord } from '../domain/snapshot.ts';
 import type { Space } from '../domain/space.ts';
-import type { Ownership, VolumeRecord } from '../domain/volume.ts';
+import type { Compression, Ownership, VolumeRecord } from '../domain/volume.ts';
 import { type Abilities, tryAbilities } from './abilities.ts';
-import { isSubvolume, makeSubvolume } from './btrfs.ts';
+import { isSubvolume, makeSubvolume, setCompression } from './btrfs.ts';
 import { type Copies, createCopies } from './copies.ts';
 import {
   kindOf,
@@ -54,6 +54,8 @@ export interface Root extends Trash, Copies, Sizes {
   readonly make: (directory: Directory, ownership: Ownership) => Promise<'made' | 'existed'>;
   readonly isSubvolume: (directory: Directory) => Promise<boolean>;
   readonly own: (directory: Directory, ownership: Ownership) => Promise<void>;
+  /** Throws failed-precondition where the file system does not compress. */
+  readonly compress: (directory: Directory, method: Compression) => Promise<void>;
   /** Removes a directory that is empty; leaves anything else alone. */
   readonly removeEmpty: (directory: Directory) => Promise<void>;
   readonly space: () => Promise<Space>;
@@ -111,6 +113,8 @@ export const createRoot = (path: string, { exec, mounter, readMounts, step }: Ro
     make: (directory, ownership) => makeBelow(path, directory, ownership, makeNew, step),
     isSubvolume: (directory) => withParent(path, directory, (parent, leaf) => isSubvolume(join(pathOf(parent), leaf))),
     own: async (directory, ownership) => using(await openBelow(path, directory), (handle) => own(handle, ownership)),
+    compress: async (directory, method) =>
+      using(await openBelow(path, directory), (handle) => setCompression(exec, handle, method)),
     removeEmpty: (directory) => removeEmpty(path, directory),
     ...sizes,
     ...createTrash(path, { folder: trashFolder, exec, step, giveBack: sizes.giveBack }),

@@ -73,6 +73,7 @@ const QUICK: readonly (keyof Root)[] = [
   'make',
   'isSubvolume',
   'own',
+  'compress',
   'removeEmpty',
   'trash',
   'archive',

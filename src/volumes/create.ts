@@ -150,6 +150,8 @@ const makeVolume = async (context: Context, plan: Plan, before: VolumeRecord | u
     if (creating.source === undefined) await fillDirectory(shelf, creating, existing);
     else await fillFromSource(context, shelf, creating, plan.explicit);
     await holdVolume(shelf.pool, creating);
+    const { compression } = creating.settings;
+    if (compression !== undefined) await shelf.pool.root.compress(creating.directory, compression);
     context.step('directory ready');
     const { copy: _, ...made } = creating;
     const ready: VolumeRecord = { ...made, state: 'ready' };

@@ -79,6 +79,15 @@ interface Member {
   readonly record: SnapshotRecord;
 }
 
+interface MemberPlan {
+  /** Id of the snapshot. */
+  readonly id: string;
+  readonly shelf: Shelf;
+  readonly name: string;
+  /** Record name of its volume. */
+  readonly volume: string;
+}
+
 const groupLockKey = (name: string): string => `group ${name}`;
 
 const findMembers = async (context: Context, group: string): Promise<readonly Member[]> =>
@@ -98,20 +107,30 @@ const startMembers = async (
   group: SnapshotGroup,
   before: readonly Member[],
   call: Call,
-): Promise<readonly { readonly id: string; readonly shelf: Shelf; readonly name: string }[]> => {
-  const plans = [];
+): Promise<readonly MemberPlan[]> => {
+  const plans: MemberPlan[] = [];
   for (const volumeId of group.volumeIds) {
     const name = nameMember(group, volumeId);
     const there = before.find(({ record }) => record.name === name);
-    const { record, ...shelf } =
-      there === undefined ? await findVolume(context, volumeId) : { ...there.shelf, ...there };
-    plans.push({ shelf, name, volume: 'volume' in record ? record.volume : record.name });
+    plans.push(there === undefined ? await planMember(context, volumeId, name) : planAgain(there));
   }
   for (const { shelf, name, volume } of plans) {
     await startSnapshot(context, shelf, { name, requestedName: name, volume, group }, call);
   }
-  return plans.map(({ shelf, name }) => ({ id: snapshotIdOf(shelf, name), shelf, name }));
+  return plans;
 };
+
+const planMember = async (context: Context, volumeId: string, name: string): Promise<MemberPlan> => {
+  const { record, ...shelf } = await findVolume(context, volumeId);
+  return { id: snapshotIdOf(shelf, name), shelf, name, volume: record.name };
+};
+
+const planAgain = ({ shelf, record: { name, volume } }: Member): MemberPlan => ({
+  id: snapshotIdOf(shelf, name),
+  shelf,
+  name,
+  volume,
+});
 
 /** The same for the same group and volume, so that a repeated call meets it. */
 const nameMember = ({ name }: SnapshotGroup, volumeId: string): string =>

@@ -67,7 +67,7 @@ const openShelf = async (context: Context, shelf: Shelf, log: Log, signal: Abort
     complain('all', thrown);
     return 0;
   });
-  const counts = { volumes: ledger.list().length, snapshots: snapshots.list().length };
-  log.info({ pool: pool.name, root: pool.root.path, ...counts, ...facts, ...swept, repaired }, 'pool opened');
+  const told = { volumes: ledger.list().length, snapshots: snapshots.list().length, ...facts, ...swept, repaired };
+  log.info({ pool: pool.name, root: pool.root.path, ...told }, 'pool opened');
   return { facts, unreadable: unreadable.length };
 };

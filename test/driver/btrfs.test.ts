@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type Btrfs, canBtrfs, mountBtrfs } from '../support/btrfs.ts';
 import { makeHome, removeHome, startDriver, type TestDriver } from '../support/driver.ts';
+import { createFrom } from '../support/snapshot.ts';
 import { createVolume, kubeletPaths, publish, stage, unpublish, unstage } from '../support/volume.ts';
 
 describe.runIf(canBtrfs)('a root on btrfs', () => {
@@ -68,6 +69,23 @@ describe.runIf(canBtrfs)('a root on btrfs', () => {
     expect(await disk.subvolumes()).toEqual(['pvc-1', 'pvc-1/.csi-subdir/trash/precious']);
   });
 
+  it('is not talked into deleting a volume by the name of a subvolume', async () => {
+    await createVolume(driver, 'victim');
+    await createVolume(driver, 'pvc-1');
+    const id = (await disk.btrfs('inspect-internal', 'rootid', at('victim'))).trim();
+    await remove('pvc-1');
+    // Before the purge, as a pod could that still has the volume: it reads the name in its mount table.
+    const [entry = ''] = await readdir(at('.csi-subdir/trash'));
+    const lie = join(at('.csi-subdir/trash', entry, `x\nID ${id} gen 1 top level 5 path `, '.csi-subdir/trash', entry));
+    await mkdir(lie, { recursive: true });
+    await disk.btrfs('subvolume', 'create', join(lie, 'y'));
+    expect(await disk.btrfs('subvolume', 'list', driver.root)).toContain(
+      `\nID ${id} gen 1 top level 5 path /.csi-subdir`,
+    );
+    await emptyTrash();
+    expect(await disk.subvolumes()).toEqual(['victim']);
+  });
+
   it('keeps working with volumes that are plain directories, and purges what is in them', async () => {
     await mkdir(at('old/data'), { recursive: true });
     await disk.btrfs('subvolume', 'create', at('old/data/inner'));
@@ -88,6 +106,17 @@ describe.runIf(canBtrfs)('a root on btrfs', () => {
     await writeFile(record, (await readFile(record, 'utf8')).replace('"ready"', '"creating"'));
     driver = await startDriver({ home });
     expect([await disk.subvolumes(), await readdir(at('.csi-subdir/volumes'))]).toEqual([[], []]);
+  });
+
+  it('compresses what is written from now on, as a class says', async () => {
+    const method = async () => (await disk.btrfs('property', 'get', at('pvc-1'), 'compression')).trim();
+    const volume_id = (await createVolume(driver, 'pvc-1', { compression: 'zstd' })).volume_id;
+    expect(await method()).toBe('compression=zstd');
+    await createFrom(driver, 'pvc-2', volume_id);
+    expect((await disk.btrfs('property', 'get', at('pvc-2'), 'compression')).trim()).toBe('compression=zstd');
+    await driver.controller.ControllerModifyVolume({ volume_id, mutable_parameters: { compression: 'lzo' } });
+    expect(await method()).toBe('compression=lzo');
+    expect(await readFile(at('.csi-subdir/volumes/pvc-1.json'), 'utf8')).toContain('"compression": "lzo"');
   });
 
   it('says what it is', async () => {

@@ -119,6 +119,8 @@ describe.runIf(isRoot)('a copy', () => {
     await mkdir(root);
     await run('mount', ['-t', 'tmpfs', '-o', 'size=8m', 'tmpfs', root]);
     const driver = await start();
+    // Nor does this file system compress, and a class that wants it is told so.
+    expect(await codeOf(createVolume(driver, 'pvc-2', { compression: 'zstd' }))).toBe('FAILED_PRECONDITION');
     await createVolume(driver, 'pvc-1');
     for (let file = 0; file < 5; file += 1) await writeFile(join(root, `pvc-1/${file}`), Buffer.alloc(1 << 20, 'x'));
     const full = { code: 'RESOURCE_EXHAUSTED', details: 'no space left on the pool' };

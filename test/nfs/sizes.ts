@@ -6,6 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { makeHome, type TestDriver } from '../support/driver.ts';
 import { fill, MIB } from '../support/fill.ts';
+import { createFrom, takeSnapshot } from '../support/snapshot.ts';
 import { codeOf, createVolume, kubeletPaths, publish, stage, unpublish, unstage } from '../support/volume.ts';
 import { A, B, clear, type Server, until, variable } from './ground.ts';
 import { endShared, poolOn, startShared } from './shared-driver.ts';
@@ -19,6 +20,8 @@ export const sizesTests: Tests = {
   '64 volumes made at once have 64 projects on ext4': () => makeMany(B),
   'a volume that was there before is held on XFS by volumes enforce': () => enforceLater(A),
   'a volume that was there before is held on ext4 by volumes enforce': () => enforceLater(B),
+  'what is restored or cloned on XFS counts for itself': () => copy(A),
+  'what is restored or cloned on ext4 counts for itself': () => copy(B),
   'the controller is killed at every step of a size, and all adds up': () => killAtEveryStep(A),
 };
 
@@ -63,6 +66,25 @@ const hold = (server: Server): Promise<void> =>
     await unpublish(driver, volume_id, paths.target);
     await unstage(driver, volume_id, paths.staging);
     await driver.controller.DeleteVolume({ volume_id });
+  });
+
+/** From the first byte, however much the source holds; the source has all of its room, and its snapshot none of it. */
+const copy = (server: Server): Promise<void> =>
+  withDriver(server, async (driver) => {
+    const at = (...path: string[]) => join(server.directory, ...path);
+    await createVolume(driver, 'source', {}, 16 * MIB);
+    await fill(at('source/data'), 12);
+    await takeSnapshot(driver, 'snapshot', 'main/source');
+    await persist(() => createFrom(driver, 'cloned', 'main/source', { bytes: 16 * MIB }));
+    await persist(() => createFrom(driver, 'restored', 'main@snapshot', { bytes: 24 * MIB }));
+    assert.deepEqual([await sizeOf(at('cloned')), await sizeOf(at('restored'))], [16 * MIB, 24 * MIB]);
+    assertFull(await fill(at('cloned/more'), 8), 4);
+    assertFull(await fill(at('restored/more'), 16), 12);
+    assertFull(await fill(at('source/more'), 8), 4);
+    assert.match((await run('lsattr', ['-p', '-d', at('.csi-subdir/data/snapshot')])).stdout, /^ *0 /);
+    await driver.controller.DeleteSnapshot({ snapshot_id: 'main@snapshot' });
+    for (const name of ['source', 'cloned', 'restored'])
+      await driver.controller.DeleteVolume({ volume_id: `main/${name}` });
   });
 
 const makeMany = (server: Server): Promise<void> =>

@@ -107,7 +107,7 @@ const parameterCases = (): readonly HostileCase[] => {
   return [
     ...TEXTS.filter(({ trait }) => trait !== 'plain').flatMap(({ text }) => everywhere('directory', [text])),
     ...TEXTS.filter(({ trait }) => trait === 'plain').map(({ text }) => one('CreateVolume', 'directory', text, ['OK'])),
-    ...['pool', 'onDelete', 'existing'].flatMap((key) => everywhere(key, [...texts, ...WORDS])),
+    ...['pool', 'onDelete', 'existing', 'compression'].flatMap((key) => everywhere(key, [...texts, ...WORDS])),
     ...['mode', 'uid', 'gid'].flatMap((key) => everywhere(key, [...texts, ...NUMBERS.filter(badFor(key))])),
     ...['mode', 'uid', 'gid'].flatMap((key) => mutable(key, [...texts, ...NUMBERS.filter(badFor(key))])),
     ...mutable('onDelete', [...texts, ...WORDS]),
@@ -233,7 +233,7 @@ const snapshotCases = (): readonly HostileCase[] =>
 /** A token is right for what has gone since. */
 const HANDLE_FORM = /^main\/(?:pvc-1\.json|volumes|pool\.json)$/;
 
-const KNOWN = ['pool', 'directory', 'mode', 'uid', 'gid', 'onDelete', 'existing'];
+const KNOWN = ['pool', 'directory', 'mode', 'uid', 'gid', 'onDelete', 'existing', 'compression'];
 
 const isNoString = (trait: HostileText['trait']): boolean =>
   trait === 'empty' || trait === 'control' || trait === 'long';
