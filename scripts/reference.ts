@@ -3,6 +3,7 @@ import * as z from 'zod';
 import { describeOptions } from '../src/cli/help.ts';
 import { optionsSchema, poolSchema } from '../src/config.ts';
 import { DriverError, type ErrorKind } from '../src/domain/errors.ts';
+import { INLINE_ATTRIBUTES } from '../src/domain/inline.ts';
 import { BIND_OPTIONS, NFS_OPTIONS } from '../src/domain/mount-options.ts';
 import { MUTABLE_PARAMETERS, STORAGE_CLASS_PARAMETERS } from '../src/domain/parameters.ts';
 import { createMetrics } from '../src/metrics.ts';
@@ -140,6 +141,17 @@ changes them later.
 ${table(
   ['parameter', 'mutable', 'meaning'],
   Object.entries(STORAGE_CLASS_PARAMETERS).map(([key, text]) => [code(key), isMutable(key) ? 'yes' : 'no', text]),
+)}
+
+## Inline volumes
+
+What \`volumeAttributes\` of a volume may say that is written into a pod (\`volumes[].csi\`, driver
+\`local.csi-subdir.dev\`). Whoever may make a pod writes them, so they say little: owner and mode are the pool's, and the
+directory goes with the pod, whatever the pool's \`onDelete\` says. Its size counts against the pool's \`capacity\`.
+
+${table(
+  ['attribute', 'meaning'],
+  Object.entries(INLINE_ATTRIBUTES).map(([key, text]) => [code(key), text]),
 )}`,
 });
 

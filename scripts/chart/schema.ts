@@ -78,6 +78,7 @@ const values = z.strictObject({
   commonLabels: strings,
   local: z.strictObject({
     ...driver,
+    inlineVolumes: z.boolean(),
     hostPathType: z.enum(['DirectoryOrCreate', 'Directory']),
     node: z.strictObject(node),
     resizer: z.strictObject(pods),

@@ -1,9 +1,11 @@
 import { ACCESS_MODES, type AccessMode, type VolumeCapability } from '../domain/capability.ts';
 import type { CapacityRange } from '../domain/capacity.ts';
 import { DriverError, invalid } from '../domain/errors.ts';
+import { type InlineVolume, parseInline } from '../domain/inline.ts';
 import { type MountOptionKind, sortMountOptions } from '../domain/mount-options.ts';
 import type { CapacityRange__Output } from '../gen/csi/v1/CapacityRange.ts';
 import type { CreateVolumeRequest__Output } from '../gen/csi/v1/CreateVolumeRequest.ts';
+import type { NodePublishVolumeRequest__Output } from '../gen/csi/v1/NodePublishVolumeRequest.ts';
 import type { TopologyRequirement__Output } from '../gen/csi/v1/TopologyRequirement.ts';
 import type { ValidateVolumeCapabilitiesRequest__Output } from '../gen/csi/v1/ValidateVolumeCapabilitiesRequest.ts';
 import type { VolumeCapability__Output } from '../gen/csi/v1/VolumeCapability.ts';
@@ -42,6 +44,13 @@ export const decodeValidate = (
   parameters: decodeMap(request.parameters, 'parameters'),
   mutableParameters: decodeMap(request.mutable_parameters, 'mutable_parameters'),
 });
+
+/** A volume written into a pod. It is made for it and empty, so reading alone makes no sense. */
+export const decodeInline = (request: NodePublishVolumeRequest__Output, kind: MountOptionKind): InlineVolume => {
+  decodeCapability(request.volume_capability, 'volume_capability', kind);
+  if (request.readonly) throw invalid('readonly', 'false: an inline volume begins empty');
+  return parseInline(decodeMap(request.volume_context, 'volume_context'), 'volume_context');
+};
 
 /** A text that must be there: at most 128 bytes, no control characters. */
 export const decodeString = (text: string, field: string): string => {

@@ -4,6 +4,7 @@ import { join, resolve } from 'node:path';
 import { status } from '@grpc/grpc-js';
 import { afterEach, describe, expect, it } from 'vitest';
 import { isRoot, mountsBelow, removeHome, startDriver, type TestDriver } from '../support/driver.ts';
+import { INLINE_NAME, publishInline, unpublishInline } from '../support/inline.ts';
 import { createVolume, GIB, kubeletPaths, publish, stage, unpublish, unstage } from '../support/volume.ts';
 
 /**
@@ -116,6 +117,23 @@ const stories: Readonly<Record<string, Story>> = {
     inspect: async (driver) => {
       expect(await mountsBelow(driver.home)).toEqual([]);
       expect(existsSync((await kubeletPaths(driver, NAME)).target)).toBe(false);
+    },
+  },
+  'publish inline': {
+    arrange: async () => {},
+    act: publishInline,
+    inspect: async (driver) => {
+      const { root, records } = await listRoot(driver);
+      expect([root.length, records]).toEqual([1, [[INLINE_NAME, 'ready', GIB]]]);
+      await unpublishInline(driver);
+    },
+  },
+  'unpublish inline': {
+    arrange: publishInline,
+    act: unpublishInline,
+    inspect: async (driver) => {
+      expect(await mountsBelow(driver.home)).toEqual([]);
+      expect(await listRoot(driver)).toEqual({ root: [], records: [], trash: [] });
     },
   },
 };

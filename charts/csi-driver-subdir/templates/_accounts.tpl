@@ -12,6 +12,9 @@ local-resizer: {{ dict "driver" "local" "sidecars" (list "resizer") "elected" tr
 shared: {{ dict "driver" "shared" "sidecars" list "elected" false | toJson }}
 shared-controller: {{ dict "driver" "shared" "sidecars" (concat (list "provisioner" "resizer") $snapshotter) "elected" true | toJson }}
 {{- end }}
+{{- if .Values.snapshotController.install }}
+snapshot-controller: {{ dict "driver" "" "sidecars" (list "snapshotController") "elected" true | toJson }}
+{{- end }}
 {{- end }}
 
 {{/* What a sidecar asks of the cluster, and no more: no secrets, no nodes, no pods. */}}
@@ -60,6 +63,27 @@ shared-controller: {{ dict "driver" "shared" "sidecars" (concat (list "provision
   verbs: [get, list, watch, update, patch]
 - apiGroups: [snapshot.storage.k8s.io]
   resources: [volumesnapshotcontents/status]
+  verbs: [update, patch]
+- apiGroups: [""]
+  resources: [events]
+  verbs: [create, patch]
+{{- end }}
+
+{{- define "subdir.rules.snapshotController" -}}
+- apiGroups: [""]
+  resources: [persistentvolumes, nodes]
+  verbs: [get, list, watch]
+- apiGroups: [""]
+  resources: [persistentvolumeclaims]
+  verbs: [get, list, watch, update]
+- apiGroups: [snapshot.storage.k8s.io]
+  resources: [volumesnapshotclasses]
+  verbs: [get, list, watch]
+- apiGroups: [snapshot.storage.k8s.io]
+  resources: [volumesnapshots, volumesnapshotcontents]
+  verbs: [get, list, watch, create, update, patch, delete]
+- apiGroups: [snapshot.storage.k8s.io]
+  resources: [volumesnapshots/status, volumesnapshotcontents/status]
   verbs: [update, patch]
 - apiGroups: [""]
   resources: [events]

@@ -58,6 +58,8 @@ seccompProfile: { type: RuntimeDefault }
 - --node-deployment
 - --strict-topology
 - --immediate-topology=false
+# How long nodes wait for each other before one of them takes a claim that is to be bound at once.
+- --node-deployment-base-delay=2s
 - --enable-capacity
 - --capacity-ownerref-level=1
 {{- else -}}
