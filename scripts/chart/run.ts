@@ -33,7 +33,15 @@ const SOURCE = /^# Source: .*\n/gm;
 
 const manifest = async (name: string, head: string, values: readonly string[]): Promise<GeneratedFile> => {
   const bin = await run(resolve(PROJECT, 'test/e2e/ground/build'), ['helm']);
-  const args = ['template', 'csi-subdir', CHART, '--namespace=csi-subdir', '--skip-tests', ...values];
+  const args = [
+    'template',
+    'csi-subdir',
+    CHART,
+    '--namespace=csi-subdir',
+    '--skip-tests',
+    '--skip-schema-validation',
+    ...values,
+  ];
   const rendered = (await run(resolve(bin.trim(), 'helm'), args))
     .replace(SOURCE, '')
     .replace(HELM_LABELS, '')

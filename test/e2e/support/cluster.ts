@@ -1,14 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { execa } from 'execa';
 
-/** An object of Kubernetes, as far as the tests look into it. */
-export interface KubeObject {
-  readonly apiVersion?: string;
-  readonly kind?: string;
-  readonly metadata: { readonly name: string; readonly [key: string]: unknown };
-  readonly [key: string]: unknown;
-}
-
 /** What a program has written. Throws with its errors when it fails, or gives no answer in two minutes. */
 export const run = async (program: string, args: readonly string[], input = ''): Promise<string> =>
   (await execa(program, args, { input, timeout: 120_000 })).stdout;
