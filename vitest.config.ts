@@ -6,6 +6,7 @@ export default defineConfig({
       { test: { name: 'unit', include: ['src/**/*.test.ts'] } },
       // Real processes, sockets and mounts; a bound for a machine that is busy, not a measure.
       { test: { name: 'driver', include: ['test/driver/**/*.test.ts'], testTimeout: 300_000, hookTimeout: 60_000 } },
+      { test: { name: 'chart', include: ['test/chart/**/*.test.ts'], testTimeout: 300_000, hookTimeout: 300_000 } },
       // A cluster, and one file after the other: they change what all of them use.
       {
         test: {
