@@ -3,12 +3,12 @@ import { kubectl, run } from './cluster.ts';
 
 const CLUSTER = resolve(import.meta.dirname, '../ground/cluster');
 
-/** True when it has been restarted; false where the cluster is not ours, and so not ours to disturb. */
-export const restartKubelet = async (): Promise<boolean> => {
-  if (!process.env.KUBECONFIG?.includes('/csi-driver-subdir/ground/')) return false;
+/** A cluster of somebody else is not ours to disturb. */
+export const isOurCluster = process.env.KUBECONFIG?.includes('/csi-driver-subdir/ground/') === true;
+
+export const restartKubelet = async (): Promise<void> => {
   await run(CLUSTER, ['restart']);
   await kubectl('wait', '--for=condition=Ready', 'node', '--all', '--timeout=60s');
-  return true;
 };
 
 interface Summary {
