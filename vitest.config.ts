@@ -18,6 +18,16 @@ export default defineConfig({
           hookTimeout: 300_000,
         },
       },
+      {
+        test: {
+          name: 'e2e-nfs',
+          include: ['test/e2e/shared/**/*.test.ts'],
+          globalSetup: 'test/e2e/setup-nfs.ts',
+          fileParallelism: false,
+          testTimeout: 900_000,
+          hookTimeout: 300_000,
+        },
+      },
     ],
   },
 });

@@ -1,6 +1,5 @@
 import { DriverError, quote } from '../domain/errors.ts';
 import { isRecordName, parseHandle } from '../domain/handle.ts';
-import { parseParameters } from '../domain/parameters.ts';
 import type { VolumeRecord } from '../domain/volume.ts';
 import { type Context, findVolume, pickShelf, type Shelf } from './context.ts';
 import { type VolumeView, viewVolume } from './create.ts';
@@ -38,7 +37,10 @@ export const listVolumes = async (context: Context, maxEntries: number, token: s
   return { volumes, nextToken: volumes.length < views.length ? (volumes.at(-1)?.volumeId ?? '') : '' };
 };
 
-/** Bytes that new volumes may still ask for: what is left of the budget, else of the file system. */
+/**
+ * Bytes that new volumes may still ask for: what is left of the budget, else of the file system. Parameters that
+ * CreateVolume will refuse are no error here: the scheduler would take it for a lack of room, and nobody would be told.
+ */
 export const getCapacity = async (
   context: Context,
   parameters: Readonly<Record<string, string>>,
@@ -46,8 +48,8 @@ export const getCapacity = async (
 ): Promise<number> => {
   const { topology } = context;
   if (topology !== undefined && segments !== undefined && segments[topology.key] !== topology.node) return 0;
-  const { pool } = parseParameters(parameters, 'parameters');
-  if (pool !== undefined) return bytesLeft(pickShelf(context, pool, 'parameters.pool'));
+  const { pool } = parameters;
+  if (pool !== undefined && context.shelves.has(pool)) return bytesLeft(pickShelf(context, pool, 'parameters.pool'));
   const left = await Promise.allSettled([...context.shelves.values()].map(bytesLeft));
   // A volume lies in one pool: the largest is what a claim can count on; a pool that is dead counts for nothing.
   return Math.max(0, ...left.map((result) => (result.status === 'fulfilled' ? result.value : 0)));
