@@ -82,6 +82,12 @@ const withNamespace = (object: object, namespace: string): object => ({
   metadata: { ...(object as { readonly metadata?: object }).metadata, namespace },
 });
 
-/** The scheduler looks at a pod before its claim is made or bound, says so, and looks again. */
-const ORDINARY =
-  /FailedScheduling: .*(waiting for ephemeral volume controller|unbound immediate PersistentVolumeClaims)/;
+/** What Kubernetes says about its own haste, and mends: a claim is not made, bound, or known to the node yet. */
+const ORDINARY = new RegExp(
+  [
+    'FailedScheduling: .*waiting for ephemeral volume controller',
+    'FailedScheduling: .*unbound immediate PersistentVolumeClaims',
+    'FailedScheduling: .*persistentvolumeclaim "[^"]*" not found',
+    "FailedMount: .*no relationship found between node '[^']*' and this object",
+  ].join('|'),
+);
