@@ -23,14 +23,15 @@ RUN npm run build
 FROM ${BASE_IMAGE}
 # What the driver calls, and nothing else:
 #   mount, nfs-common              mount(8), umount(8), mount.nfs
-#   e2fsprogs, quota, xfsprogs     project quotas
+#   e2fsprogs, quota               project quotas, of ext4 and of XFS
 #   btrfs-progs                    subvolumes, their limits and snapshots
 #   libatomic1, libstdc++6         what Node's own binary is linked with
 #   tini                           PID 1
 RUN apt-get update \
  && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends \
-      btrfs-progs e2fsprogs libatomic1 libstdc++6 mount nfs-common quota tini xfsprogs \
- && rm -rf /var/lib/apt/lists/* /var/cache/apt/* /var/log/*
+      btrfs-progs e2fsprogs libatomic1 libstdc++6 mount nfs-common quota tini \
+ && rm -rf /var/lib/apt/lists/* /var/cache/apt/* /var/log/* /usr/share/doc /usr/share/locale /usr/share/man \
+ && find / -xdev -perm /6000 -type f -exec chmod a-s {} +
 # The binary only: a driver needs neither npm nor Node's headers.
 COPY --from=node /usr/local/bin/node /usr/local/bin/node
 COPY --from=build /src/dist/csi-subdir.cjs /usr/local/lib/csi-subdir/csi-subdir.cjs

@@ -90,7 +90,7 @@ describe('what the chart asks for', () => {
         "csi-subdir-local snapshotter": "",
         "csi-subdir-local-resizer resizer": "",
         "csi-subdir-shared driver": "privileged",
-        "csi-subdir-shared-controller driver": "CHOWN, DAC_OVERRIDE, FOWNER, FSETID, SYS_ADMIN",
+        "csi-subdir-shared-controller driver": "CHOWN, DAC_OVERRIDE, FOWNER, FSETID, MKNOD, SETFCAP, SYS_ADMIN, SYS_CHROOT",
         "csi-subdir-shared-controller provisioner": "",
         "csi-subdir-shared-controller resizer": "",
         "csi-subdir-shared-controller snapshotter": "",
@@ -117,13 +117,13 @@ describe('what the chart asks for', () => {
     expect(bound).not.toContain('csi-subdir-shared');
   });
 
-  it('no power to mount for a controller that runs on the server itself', async () => {
-    const local = await render(...NFS, 'shared.pools.nas.nfs.controller.localPath=/srv/export');
-    const controller = local.find(
-      ({ metadata, spec }) => spec?.template && metadata.name === 'csi-subdir-shared-controller',
-    );
-    const [driver] = controller?.spec?.template?.spec.containers ?? [];
-    expect(driver?.securityContext.capabilities?.add).toEqual(['CHOWN', 'DAC_OVERRIDE', 'FOWNER', 'FSETID']);
-    expect(driver?.volumeMounts).toContainEqual(expect.objectContaining({ mountPath: '/srv/export' }));
+  it('of a controller that runs on the server itself, the path behind the export', async () => {
+    const there = await render(...NFS, 'shared.pools.nas.nfs.controller.localPath=/srv/export');
+    const mountsOf = (name: string) =>
+      there.find(({ metadata, spec }) => spec?.template && metadata.name === name)?.spec?.template?.spec.containers[0]
+        ?.volumeMounts;
+    const path = expect.objectContaining({ mountPath: '/srv/export' });
+    expect(mountsOf('csi-subdir-shared-controller')).toContainEqual(path);
+    expect(mountsOf('csi-subdir-shared')).not.toContainEqual(path);
   });
 });

@@ -116,19 +116,17 @@ readOnlyRootFilesystem: true
 {{- end }}
 
 {{- define "subdir.controllerSecurity" -}}
-# Root, because volume directories and what is in them belong to anybody. Of root's powers: to make, give away and remove
-# files of others{{ if include "subdir.controllerMounts" . }}, and to mount the export{{ end }}.
+# Root, because volume directories and what is in them belong to anybody. Of root's powers those to make, give away, copy
+# and remove files of others (the first six), and to mount an export, to set limits, to copy in a mount namespace of its
+# own (the last two).
 runAsUser: 0
-allowPrivilegeEscalation: {{ not (empty (include "subdir.controllerMounts" .)) }}
 readOnlyRootFilesystem: true
 capabilities:
   drop: [ALL]
-  add: [CHOWN, DAC_OVERRIDE, FOWNER, FSETID{{ if include "subdir.controllerMounts" . }}, SYS_ADMIN{{ end }}]
+  add: [CHOWN, DAC_OVERRIDE, FOWNER, FSETID, MKNOD, SETFCAP, SYS_ADMIN, SYS_CHROOT]
 seccompProfile: { type: RuntimeDefault }
-{{- if include "subdir.controllerMounts" . }}
 # AppArmor's profile for containers forbids mount(2), whatever the capabilities are.
 appArmorProfile: { type: Unconfined }
-{{- end }}
 {{- end }}
 
 {{/* The volumes of a pod with a driver in it. */}}

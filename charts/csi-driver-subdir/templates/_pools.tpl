@@ -60,10 +60,3 @@
 {{- end }}
 {{- end }}
 {{- end }}
-
-{{/* "true" where the controller mounts an export itself. */}}
-{{- define "subdir.controllerMounts" -}}
-{{- range include "subdir.somePools" . | fromYaml }}
-{{- if and .nfs (not (dig "controller" "localPath" "" .nfs)) }}true{{ end }}
-{{- end }}
-{{- end }}
