@@ -45,13 +45,6 @@ export const decodeValidate = (
   mutableParameters: decodeMap(request.mutable_parameters, 'mutable_parameters'),
 });
 
-/** A volume written into a pod. It is made for it and empty, so reading alone makes no sense. */
-export const decodeInline = (request: NodePublishVolumeRequest__Output, kind: MountOptionKind): InlineVolume => {
-  decodeCapability(request.volume_capability, 'volume_capability', kind);
-  if (request.readonly) throw invalid('readonly', 'false: an inline volume begins empty');
-  return parseInline(decodeMap(request.volume_context, 'volume_context'), 'volume_context');
-};
-
 /** A text that must be there: at most 128 bytes, no control characters. */
 export const decodeString = (text: string, field: string): string => {
   if (text === '') throw invalid(field, 'a value');
@@ -107,6 +100,13 @@ export const decodeCapability = (
     mode: decodeMode(capability.access_mode?.mode ?? 'UNKNOWN', `${field}.access_mode`),
     mountOptions: capability.mount.mount_flags,
   };
+};
+
+/** A volume written into a pod. It is made for it and empty, so reading alone makes no sense. */
+export const decodeInline = (request: NodePublishVolumeRequest__Output, kind: MountOptionKind): InlineVolume => {
+  decodeCapability(request.volume_capability, 'volume_capability', kind);
+  if (request.readonly) throw invalid('readonly', 'false: an inline volume begins empty');
+  return parseInline(decodeMap(request.volume_context, 'volume_context'), 'volume_context');
 };
 
 const decodeMode = (mode: string, field: string): AccessMode => {
