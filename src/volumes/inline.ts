@@ -40,9 +40,9 @@ export const discardInline = async (context: NodeContext, volumeId: string, call
   if (!isInlineId(volumeId)) return;
   const name = nameRecord(volumeId);
   for (const pool of context.shelves.keys()) {
-    // The records must be known: one that is overlooked would stay for ever.
+    // The records must be readable: one that is overlooked would stay for ever.
     const { ledger } = pickShelf(context, pool, 'volume_id');
-    if (ledger.has(name)) await deleteVolume(context, formatHandle({ pool, name }), call);
+    if ((await ledger.read(name)) !== undefined) await deleteVolume(context, formatHandle({ pool, name }), call);
   }
 };
 

@@ -55,14 +55,14 @@ snapshot-controller: {{ dict "driver" "" "sidecars" (list "snapshotController") 
 {{- end }}
 
 {{- define "subdir.rules.snapshotter" -}}
-- apiGroups: [snapshot.storage.k8s.io]
-  resources: [volumesnapshotclasses]
+- apiGroups: [snapshot.storage.k8s.io, groupsnapshot.storage.k8s.io]
+  resources: [volumesnapshotclasses, volumegroupsnapshotclasses]
   verbs: [get, list, watch]
-- apiGroups: [snapshot.storage.k8s.io]
-  resources: [volumesnapshotcontents]
+- apiGroups: [snapshot.storage.k8s.io, groupsnapshot.storage.k8s.io]
+  resources: [volumesnapshotcontents, volumegroupsnapshotcontents]
   verbs: [get, list, watch, update, patch]
-- apiGroups: [snapshot.storage.k8s.io]
-  resources: [volumesnapshotcontents/status]
+- apiGroups: [snapshot.storage.k8s.io, groupsnapshot.storage.k8s.io]
+  resources: [volumesnapshotcontents/status, volumegroupsnapshotcontents/status]
   verbs: [update, patch]
 - apiGroups: [""]
   resources: [events]
@@ -76,14 +76,18 @@ snapshot-controller: {{ dict "driver" "" "sidecars" (list "snapshotController") 
 - apiGroups: [""]
   resources: [persistentvolumeclaims]
   verbs: [get, list, watch, update]
-- apiGroups: [snapshot.storage.k8s.io]
-  resources: [volumesnapshotclasses]
+- apiGroups: [snapshot.storage.k8s.io, groupsnapshot.storage.k8s.io]
+  resources: [volumesnapshotclasses, volumegroupsnapshotclasses]
   verbs: [get, list, watch]
-- apiGroups: [snapshot.storage.k8s.io]
-  resources: [volumesnapshots, volumesnapshotcontents]
+- apiGroups: [snapshot.storage.k8s.io, groupsnapshot.storage.k8s.io]
+  resources: [volumesnapshots, volumesnapshotcontents, volumegroupsnapshots, volumegroupsnapshotcontents]
   verbs: [get, list, watch, create, update, patch, delete]
-- apiGroups: [snapshot.storage.k8s.io]
-  resources: [volumesnapshots/status, volumesnapshotcontents/status]
+- apiGroups: [snapshot.storage.k8s.io, groupsnapshot.storage.k8s.io]
+  resources:
+    - volumesnapshots/status
+    - volumesnapshotcontents/status
+    - volumegroupsnapshots/status
+    - volumegroupsnapshotcontents/status
   verbs: [update, patch]
 - apiGroups: [""]
   resources: [events]

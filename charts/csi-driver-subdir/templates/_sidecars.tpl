@@ -42,13 +42,10 @@ seccompProfile: { type: RuntimeDefault }
 - --kube-api-burst=100
 {{- end }}
 
-{{/* Of several pods one works. It is given time: with the default of 15 seconds a busy machine loses its leader. */}}
+{{/* Of several pods one works. */}}
 {{- define "subdir.election" -}}
 - --leader-election
 - --leader-election-namespace=$(NAMESPACE)
-- --leader-election-lease-duration=60s
-- --leader-election-renew-deadline=45s
-- --leader-election-retry-period=10s
 {{- end }}
 
 {{- define "subdir.sidecar.provisioner" -}}
