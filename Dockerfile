@@ -1,12 +1,15 @@
-# The driver's image: Node, one bundled file, the tools it calls and a small init.
+# The driver's image: Node, one bundled file, a small init and the tools that the driver calls.
 #
 #   docker build -t csi-driver-subdir:dev .
+#   docker buildx build --platform linux/amd64,linux/arm64 …
 #
-# Both base images are arguments, so that locally made ones can take their place (test/cluster/image).
+# Both base images are arguments, so that locally made ones can take their place (test/e2e/ground/image).
 ARG NODE_IMAGE=docker.io/library/node:26-trixie-slim
 ARG BASE_IMAGE=docker.io/library/debian:trixie-slim
 
-FROM ${NODE_IMAGE} AS build
+# The bundle is the same for every processor: it is made on the builder's own, only Node's binary is the target's.
+FROM ${NODE_IMAGE} AS node
+FROM --platform=$BUILDPLATFORM ${NODE_IMAGE} AS build
 WORKDIR /src
 COPY package.json package-lock.json ./
 # Without install scripts: the only package that has one worth running is `node`, and Node is here already.
@@ -18,14 +21,19 @@ COPY src src
 RUN npm run build
 
 FROM ${BASE_IMAGE}
-# mount, nfs-common: mount(8) and its helper for NFS. btrfs-progs, e2fsprogs (chattr), quota: what holds volumes to their
-# sizes. libatomic1, libstdc++6: what Node's own binary is linked with.
+# What the driver calls, and nothing else:
+#   mount, nfs-common              mount(8), umount(8), mount.nfs
+#   e2fsprogs, quota               project quotas, of ext4 and of XFS
+#   btrfs-progs                    subvolumes, their limits and snapshots
+#   libatomic1, libstdc++6         what Node's own binary is linked with
+#   tini                           PID 1
 RUN apt-get update \
  && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends \
       btrfs-progs e2fsprogs libatomic1 libstdc++6 mount nfs-common quota tini \
- && rm -rf /var/lib/apt/lists/* /var/cache/apt/* /var/log/*
+ && rm -rf /var/lib/apt/lists/* /var/cache/apt/* /var/log/* /usr/share/doc /usr/share/locale /usr/share/man \
+ && find / -xdev -perm /6000 -type f -exec chmod a-s {} +
 # The binary only: a driver needs neither npm nor Node's headers.
-COPY --from=build /usr/local/bin/node /usr/local/bin/node
+COPY --from=node /usr/local/bin/node /usr/local/bin/node
 COPY --from=build /src/dist/csi-subdir.cjs /usr/local/lib/csi-subdir/csi-subdir.cjs
 
 ARG VERSION=dev

@@ -6,6 +6,28 @@ export default defineConfig({
       { test: { name: 'unit', include: ['src/**/*.test.ts'] } },
       // Real processes, sockets and mounts; a bound for a machine that is busy, not a measure.
       { test: { name: 'driver', include: ['test/driver/**/*.test.ts'], testTimeout: 300_000, hookTimeout: 60_000 } },
+      { test: { name: 'chart', include: ['test/chart/**/*.test.ts'], testTimeout: 300_000, hookTimeout: 300_000 } },
+      // A cluster, and one file after the other: they change what all of them use.
+      {
+        test: {
+          name: 'e2e',
+          include: ['test/e2e/local/**/*.test.ts'],
+          globalSetup: 'test/e2e/setup.ts',
+          fileParallelism: false,
+          testTimeout: 600_000,
+          hookTimeout: 300_000,
+        },
+      },
+      {
+        test: {
+          name: 'e2e-nfs',
+          include: ['test/e2e/shared/**/*.test.ts'],
+          globalSetup: 'test/e2e/setup-nfs.ts',
+          fileParallelism: false,
+          testTimeout: 900_000,
+          hookTimeout: 300_000,
+        },
+      },
     ],
   },
 });

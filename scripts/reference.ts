@@ -1,18 +1,18 @@
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
-import { resolve } from 'node:path';
 import { status } from '@grpc/grpc-js';
 import * as z from 'zod';
 import { describeOptions } from '../src/cli/help.ts';
 import { optionsSchema, poolSchema } from '../src/config.ts';
 import { DriverError, type ErrorKind } from '../src/domain/errors.ts';
+import { INLINE_ATTRIBUTES } from '../src/domain/inline.ts';
 import { BIND_OPTIONS, NFS_OPTIONS } from '../src/domain/mount-options.ts';
 import { MUTABLE_PARAMETERS, STORAGE_CLASS_PARAMETERS } from '../src/domain/parameters.ts';
 import { createMetrics } from '../src/metrics.ts';
 import { toStatus } from '../src/rpc/status.ts';
+import { writeOrCheck } from './generated.ts';
+import { code, table } from './table.ts';
 
 // Writes docs/reference/ from the code that defines what it describes; with --check says what is not current.
 
-const FOLDER = resolve(import.meta.dirname, '../docs/reference');
 const NOTICE = '<!-- Made by scripts/reference.ts from the code. Do not edit: npm run generate -->';
 
 interface Page {
@@ -20,18 +20,6 @@ interface Page {
   readonly title: string;
   readonly body: string;
 }
-
-/** Aligned, so that it reads as a table in an editor too. */
-const table = (head: readonly string[], rows: readonly (readonly string[])[]): string => {
-  const cells = [head, ...rows].map((row) => row.map((cell) => cell.replaceAll('|', '\\|')));
-  const widths = head.map((_, column) => Math.max(3, ...cells.map((row) => row[column]?.length ?? 0)));
-  const line = (row: readonly string[]): string =>
-    `| ${widths.map((width, column) => (row[column] ?? '').padEnd(width)).join(' | ')} |`;
-  const [first = [], ...others] = cells;
-  return [line(first), line(widths.map((width) => '-'.repeat(width))), ...others.map(line)].join('\n');
-};
-
-const code = (text: string): string => (text === '' ? '' : `\`${text}\``);
 
 const options = (): Page => ({
   file: 'options.md',
@@ -153,6 +141,17 @@ changes them later.
 ${table(
   ['parameter', 'mutable', 'meaning'],
   Object.entries(STORAGE_CLASS_PARAMETERS).map(([key, text]) => [code(key), isMutable(key) ? 'yes' : 'no', text]),
+)}
+
+## Inline volumes
+
+What \`volumeAttributes\` of a volume may say that is written into a pod (\`volumes[].csi\`, driver
+\`local.csi-subdir.dev\`). Whoever may make a pod writes them, so they say little: owner and mode are the pool's, and the
+directory goes with the pod, whatever the pool's \`onDelete\` says. Its size counts against the pool's \`capacity\`.
+
+${table(
+  ['attribute', 'meaning'],
+  Object.entries(INLINE_ATTRIBUTES).map(([key, text]) => [code(key), text]),
 )}`,
 });
 
@@ -229,23 +228,6 @@ A method that is not served answers \`UNIMPLEMENTED\`.`,
 
 const render = ({ title, body }: Page): string => `${NOTICE}\n\n# ${title}\n\n${body}\n`;
 
-const check = async (pages: readonly Page[]): Promise<number> => {
-  let stale = 0;
-  for (const page of pages) {
-    const there = await readFile(resolve(FOLDER, page.file), 'utf8').catch(() => undefined);
-    if (there === render(page)) continue;
-    stale += 1;
-    process.stderr.write(`check: docs/reference/${page.file} is not current: npm run generate\n`);
-  }
-  return stale === 0 ? 0 : 1;
-};
-
-const write = async (pages: readonly Page[]): Promise<number> => {
-  await mkdir(FOLDER, { recursive: true });
-  for (const page of pages) await writeFile(resolve(FOLDER, page.file), render(page));
-  return 0;
-};
-
 const pages = [options(), poolConfig(), mountOptions(), storageClass(), metrics(), errors()];
 // The metrics keep timers of their own.
-process.exit(await (process.argv.includes('--check') ? check(pages) : write(pages)));
+process.exit(await writeOrCheck(pages.map((page) => ({ path: `docs/reference/${page.file}`, text: render(page) }))));

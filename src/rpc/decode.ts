@@ -1,12 +1,14 @@
 import { ACCESS_MODES, type AccessMode, type VolumeCapability } from '../domain/capability.ts';
 import type { CapacityRange } from '../domain/capacity.ts';
 import { DriverError, invalid } from '../domain/errors.ts';
+import { type InlineVolume, parseInline } from '../domain/inline.ts';
 import { type MountOptionKind, sortMountOptions } from '../domain/mount-options.ts';
 import type { VolumeSource } from '../domain/volume.ts';
 import type { CapacityRange__Output } from '../gen/csi/v1/CapacityRange.ts';
 import type { CreateSnapshotRequest__Output } from '../gen/csi/v1/CreateSnapshotRequest.ts';
 import type { CreateVolumeGroupSnapshotRequest__Output } from '../gen/csi/v1/CreateVolumeGroupSnapshotRequest.ts';
 import type { CreateVolumeRequest__Output } from '../gen/csi/v1/CreateVolumeRequest.ts';
+import type { NodePublishVolumeRequest__Output } from '../gen/csi/v1/NodePublishVolumeRequest.ts';
 import type { TopologyRequirement__Output } from '../gen/csi/v1/TopologyRequirement.ts';
 import type { ValidateVolumeCapabilitiesRequest__Output } from '../gen/csi/v1/ValidateVolumeCapabilitiesRequest.ts';
 import type { VolumeCapability__Output } from '../gen/csi/v1/VolumeCapability.ts';
@@ -121,6 +123,13 @@ export const decodeCapability = (
     mode: decodeMode(capability.access_mode?.mode ?? 'UNKNOWN', `${field}.access_mode`),
     mountOptions: capability.mount.mount_flags,
   };
+};
+
+/** A volume written into a pod. It is made for it and empty, so reading alone makes no sense. */
+export const decodeInline = (request: NodePublishVolumeRequest__Output, kind: MountOptionKind): InlineVolume => {
+  decodeCapability(request.volume_capability, 'volume_capability', kind);
+  if (request.readonly) throw invalid('readonly', 'false: an inline volume begins empty');
+  return parseInline(decodeMap(request.volume_context, 'volume_context'), 'volume_context');
 };
 
 const decodeMode = (mode: string, field: string): AccessMode => {

@@ -1,15 +1,17 @@
 import { join } from 'node:path';
 import { parseAttributes } from '../domain/attributes.ts';
+import { isInline } from '../domain/inline.ts';
 import { parseKubeletPath } from '../domain/paths.ts';
 import type { NodeDefinition } from '../gen/csi/v1/Node.ts';
 import type { _csi_v1_NodeServiceCapability_RPC_Type } from '../gen/csi/v1/NodeServiceCapability.ts';
 import { findVolume } from '../volumes/context.ts';
 import { expandVolume } from '../volumes/expand.ts';
+import { discardInline, publishInline } from '../volumes/inline.ts';
 import type { NodeContext } from '../volumes/node-context.ts';
 import { publishVolume, unpublishVolume } from '../volumes/publish.ts';
 import { stageVolume, unstageVolume } from '../volumes/stage.ts';
 import { createGetVolumeStats } from '../volumes/stats.ts';
-import { decodeCapability, decodeMap, decodePath, decodeRange, decodeString } from './decode.ts';
+import { decodeCapability, decodeInline, decodeMap, decodePath, decodeRange, decodeString } from './decode.ts';
 import { encodeStats, encodeTopology } from './encode.ts';
 import type { Methods } from './unary.ts';
 
@@ -58,6 +60,11 @@ export const createNode = (context: NodeContext, settings: NodeSettings): Method
     NodePublishVolume: async (request, call) => {
       const volumeId = decodeString(request.volume_id, 'volume_id');
       const targetPath = decodeMountPath(request.target_path, 'target_path');
+      if (isInline(request.volume_context)) {
+        const volume = decodeInline(request, kind);
+        await publishInline(context, { volumeId, volume, targetPath }, call);
+        return {};
+      }
       const capability = decodeCapability(request.volume_capability, 'volume_capability', kind);
       const stagingPath = decodeMountPath(request.staging_target_path, 'staging_target_path');
       const location = parseAttributes(request.volume_context, 'volume_context');
@@ -69,6 +76,7 @@ export const createNode = (context: NodeContext, settings: NodeSettings): Method
     NodeUnpublishVolume: async (request, call) => {
       const volumeId = decodeString(request.volume_id, 'volume_id');
       await unpublishVolume(context, volumeId, decodeMountPath(request.target_path, 'target_path'), call);
+      await discardInline(context, volumeId, call);
       return {};
     },
 

@@ -20,9 +20,12 @@ export const createRegistration = (driverName: string, endpoint: string, log: Lo
       NotifyRegistrationStatus: ({ plugin_registered, error }) => {
         state = plugin_registered ? 'registered' : 'refused';
         if (plugin_registered) log.info({ driverName, endpoint }, 'registered with the kubelet');
-        else log.error({ driverName, endpoint, reason: error }, 'the kubelet refused the registration');
+        else log.error({ driverName, endpoint, reason: error }, `the kubelet refused the registration: ${WHAT_TO_DO}`);
         return {};
       },
     },
   };
 };
+
+const WHAT_TO_DO =
+  'is another driver of this name on the node, and does --registration-endpoint name --socket as the kubelet sees it?';

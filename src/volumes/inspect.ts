@@ -1,6 +1,5 @@
 import { describeFullness } from '../domain/fullness.ts';
 import { parseHandle } from '../domain/handle.ts';
-import { parseParameters } from '../domain/parameters.ts';
 import type { VolumeRecord } from '../domain/volume.ts';
 import type { Pool } from '../pools/pool.ts';
 import { type Context, findVolume, pickShelf, type Shelf } from './context.ts';
@@ -32,7 +31,10 @@ export const listVolumes = async (context: Context, request: PageRequest): Promi
   return pageAfter(views, ({ volumeId }) => volumeId, parseHandle, request);
 };
 
-/** Bytes that new volumes may still ask for: what is left of the budget, else of the file system. */
+/**
+ * Bytes that new volumes may still ask for: what is left of the budget, else of the file system. Parameters that
+ * CreateVolume will refuse are no error here: the scheduler would take it for a lack of room, and nobody would be told.
+ */
 export const getCapacity = async (
   context: Context,
   parameters: Readonly<Record<string, string>>,
@@ -40,8 +42,8 @@ export const getCapacity = async (
 ): Promise<number> => {
   const { topology } = context;
   if (topology !== undefined && segments !== undefined && segments[topology.key] !== topology.node) return 0;
-  const { pool } = parseParameters(parameters, 'parameters');
-  if (pool !== undefined) return bytesLeft(pickShelf(context, pool, 'parameters.pool'));
+  const { pool } = parameters;
+  if (pool !== undefined && context.shelves.has(pool)) return bytesLeft(pickShelf(context, pool, 'parameters.pool'));
   const left = await Promise.allSettled([...context.shelves.values()].map(bytesLeft));
   // A volume lies in one pool: the largest is what a claim can count on; a pool that is dead counts for nothing.
   return Math.max(0, ...left.map((result) => (result.status === 'fulfilled' ? result.value : 0)));

@@ -5,6 +5,7 @@ import { describe, expect, it } from 'vitest';
 import { type Btrfs, canBtrfs, mountBtrfs } from '../support/btrfs.ts';
 import { type Story, tryEveryStep } from '../support/crash.ts';
 import { isRoot, makeHome, mountsBelow, removeHome, type TestDriver } from '../support/driver.ts';
+import { INLINE_NAME, publishInline, unpublishInline } from '../support/inline.ts';
 import { createVolume, GIB, kubeletPaths, publish, stage, unpublish, unstage } from '../support/volume.ts';
 
 const NAME = 'pvc-crash';
@@ -106,6 +107,23 @@ const stories = {
     inspect: async (driver) => {
       expect(await mountsBelow(driver.home)).toEqual([]);
       expect(existsSync((await kubeletPaths(driver, NAME)).target)).toBe(false);
+    },
+  },
+  'publish inline': {
+    arrange: async () => {},
+    act: publishInline,
+    inspect: async (driver) => {
+      const { root, records } = await listRoot(driver);
+      expect([root.length, records]).toEqual([1, [[INLINE_NAME, 'ready', GIB]]]);
+      await unpublishInline(driver);
+    },
+  },
+  'unpublish inline': {
+    arrange: publishInline,
+    act: unpublishInline,
+    inspect: async (driver) => {
+      expect(await mountsBelow(driver.home)).toEqual([]);
+      expect(await listRoot(driver)).toEqual({ root: [], records: [], trash: [] });
     },
   },
 } satisfies Readonly<Record<string, Story>>;

@@ -175,7 +175,7 @@ const attemptsOf = (kubeletDir: string, readOnly: string): readonly Attempt[] =>
       { parameters: { password: CANARY } },
       { mutable_parameters: { token: CANARY } },
     ),
-    ...to('GetCapacity', 'INVALID_ARGUMENT', { parameters: { password: CANARY } }),
+    ...to('GetCapacity', 'OK', { parameters: { password: CANARY } }),
     ...to('DeleteVolume', 'OK', { volume_id: 'main/pvc-made' }, unknown, { volume_id: 'not ours' }),
     ...to('DeleteVolume', 'INVALID_ARGUMENT', { volume_id: '' }),
     ...to('DeleteVolume', 'NOT_FOUND', { volume_id: 'other/pvc-1' }),

@@ -1,0 +1,60 @@
+import { existsSync } from 'node:fs';
+import { readdir, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { isRoot, mountsBelow, removeHome, startDriver, type TestDriver } from '../support/driver.ts';
+import { INLINE_ID, INLINE_NAME, publishInline, unpublishInline } from '../support/inline.ts';
+import { codeOf, createVolume, GIB, kubeletPaths, outcomeOf, unpublish } from '../support/volume.ts';
+
+describe.runIf(isRoot)('volumes written into a pod', () => {
+  let driver: TestDriver;
+  beforeEach(async () => {
+    driver = await startDriver({ pool: { capacity: '10Gi', onDelete: 'retain' } });
+  });
+  afterEach(async () => {
+    await driver.stop();
+    await removeHome(driver.home);
+  });
+
+  const directories = async () => (await readdir(driver.root)).filter((name) => name !== '.csi-subdir');
+  const record = async () =>
+    JSON.parse(await readFile(join(driver.root, '.csi-subdir/volumes', `${INLINE_NAME}.json`), 'utf8'));
+
+  it('are made at publish and gone after unpublish, whatever the pool does with others', async () => {
+    const { target } = await kubeletPaths(driver, INLINE_ID);
+    await publishInline(driver, { size: '2Gi' });
+    await publishInline(driver, { size: '2Gi' });
+    expect(await record()).toMatchObject({ capacityBytes: 2 * GIB, claim: { namespace: 'shop', name: 'web' } });
+    await writeFile(join(target, 'word'), 'x');
+    const [directory = ''] = await directories();
+    expect(directory).toBe(`shop-web-${INLINE_NAME}`);
+    expect(await readdir(join(driver.root, directory))).toEqual(['word']);
+    expect(await mountsBelow(driver.home)).toEqual([target]);
+    await unpublishInline(driver);
+    await unpublishInline(driver);
+    expect([await directories(), await mountsBelow(driver.home), existsSync(target)]).toEqual([[], [], false]);
+  });
+
+  it('say little: a pod may not choose where its directory lies, nor who owns it', async () => {
+    for (const attributes of [{ directory: 'other' }, { uid: '0' }, { onDelete: 'retain' }, { existing: 'adopt' }]) {
+      const { code, details } = await outcomeOf(publishInline(driver, attributes));
+      expect([code, details]).toEqual(['INVALID_ARGUMENT', expect.stringContaining('only the keys pool and size')]);
+    }
+    expect(await codeOf(publishInline(driver, { pool: 'other' }))).toBe('INVALID_ARGUMENT');
+    expect(await codeOf(publishInline(driver, { size: 'big' }))).toBe('INVALID_ARGUMENT');
+    expect(await codeOf(publishInline(driver, {}, true))).toBe('INVALID_ARGUMENT');
+    expect(await directories()).toEqual([]);
+  });
+
+  it('count against the capacity of the pool', async () => {
+    expect(await codeOf(publishInline(driver, { size: '11Gi' }))).toBe('RESOURCE_EXHAUSTED');
+    expect(await directories()).toEqual([]);
+  });
+
+  it('are the only ones that unpublish deletes', async () => {
+    const { volume_id } = await createVolume(driver, 'pvc-1');
+    const { target } = await kubeletPaths(driver, 'pvc-1');
+    for (const id of [volume_id, 'pvc-1', 'main/../pvc-1']) await unpublish(driver, id, target);
+    expect(await directories()).toEqual(['pvc-1']);
+  });
+});

@@ -1,0 +1,157 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { apply, eventually, kubectl } from '../support/cluster.ts';
+import { pod } from '../support/objects.ts';
+import { EXPORTED, installShared, MOVED, ON_NFS_NODE, onNfsNode, openNfsNode, server } from '../support/shared.ts';
+import { openSpace, type Space } from '../support/space.ts';
+
+describe('volumes on NFS', () => {
+  let space: Space;
+  beforeAll(async () => {
+    await openNfsNode();
+    space = await openSpace('e2e-nfs');
+  });
+  afterAll(async () => {
+    await space.close();
+    await kubectl('delete', 'pod', 'nfs1-shell', '--timeout=60s');
+  });
+
+  const start = (name: string, claim: string, script = 'true') => space.pod(name, { claim, script, spec: ON_NFS_NODE });
+  const filesOn = async (name: 'a' | 'b'): Promise<readonly string[]> =>
+    (await onNfsNode(`cd ${EXPORTED[name]} && find . -path ./.csi-subdir -prune -o -type f -print`)).split('\n');
+
+  it('are bound at once, and keep what a pod has written', async () => {
+    await space.claim('data', { storageClass: 'on-a', mode: 'ReadWriteMany' });
+    await kubectl('wait', '-n', space.namespace, 'pvc/data', '--for=jsonpath={.status.phase}=Bound', '--timeout=60s');
+    await start('writer', 'data', 'echo hello >/data/word');
+    await space.remove('pod/writer');
+    await start('reader', 'data');
+    expect(await space.sh('reader', 'cat /data/word')).toBe('hello');
+    expect(await space.sh('reader', 'grep " /data " /proc/mounts')).toMatch(
+      /^10\.77\.1\.2:\/export\/e2e-nfs-data-\S+ \/data nfs4/,
+    );
+  });
+
+  it('can be written by several pods', async () => {
+    await start('second', 'data', 'echo second >/data/second');
+    expect(await space.sh('reader', 'cat /data/second')).toBe('second');
+    await space.remove('pod/second');
+  });
+
+  it('are found by a static PV', async () => {
+    const { spec } = await space.volumeOf('data');
+    await apply([
+      {
+        apiVersion: 'v1',
+        kind: 'PersistentVolume',
+        metadata: { name: 'e2e-static' },
+        spec: {
+          storageClassName: 'static',
+          accessModes: ['ReadWriteMany'],
+          capacity: { storage: '1Gi' },
+          persistentVolumeReclaimPolicy: 'Retain',
+          csi: {
+            driver: 'shared.csi-subdir.dev',
+            volumeHandle: 'e2e-static',
+            volumeAttributes: spec.csi.volumeAttributes,
+          },
+        },
+      },
+    ]);
+    await space.claim('static', { storageClass: 'static', mode: 'ReadWriteMany' });
+    await start('static', 'static');
+    expect(await space.sh('static', 'cat /data/word')).toBe('hello');
+    await space.remove('pod/static', 'pvc/static');
+    await kubectl('delete', 'pv', 'e2e-static');
+    expect(await space.sh('reader', 'cat /data/word')).toBe('hello');
+  });
+
+  it('grow while they are used', async () => {
+    const patch = { spec: { resources: { requests: { storage: '2Gi' } } } };
+    await kubectl('patch', '-n', space.namespace, 'pvc/data', '--patch', JSON.stringify(patch));
+    const grown = '--for=jsonpath={.status.capacity.storage}=2Gi';
+    await kubectl('wait', '-n', space.namespace, 'pvc/data', grown, '--timeout=110s');
+  });
+
+  it('are deleted with their claim, archived, or left as they are', async () => {
+    for (const name of ['on', 'archive', 'retain']) {
+      await space.claim(name, { storageClass: `${name}-a` });
+      await start(name, name, 'echo x >/data/word');
+      const { metadata } = await space.volumeOf(name);
+      await space.remove(`pod/${name}`, `pvc/${name}`);
+      await kubectl('wait', '--for=delete', `pv/${metadata.name}`, '--timeout=60s');
+    }
+    const files = (await filesOn('a')).filter((file) => /nfs-(on|archive|retain)-/.test(file)).sort();
+    expect(files).toEqual([
+      expect.stringMatching(/^\.\/archived-e2e-nfs-archive/),
+      expect.stringMatching(/^\.\/e2e-nfs-retain/),
+    ]);
+  });
+
+  it('of other servers notice nothing when one is silent; when it is back, all resolves', async () => {
+    await space.claim('late', { storageClass: 'on-a' });
+    await start('doomed', 'late');
+    await server('drop', 'a');
+    try {
+      await space.claim('waiting', { storageClass: 'on-a' });
+      await space.claim('well', { storageClass: 'on-b' });
+      await start('well', 'well', 'echo well >/data/word');
+      expect(await space.sh('well', 'cat /data/word')).toBe('well');
+      await space.remove('pod/well', 'pvc/well');
+      await space.remove('pod/doomed');
+      const message = await eventually(
+        'an event that names the server',
+        async () => (await space.events('waiting')).find((text) => text.includes('10.77.1.2 does not answer')) ?? false,
+      );
+      expect(message).toContain('failed to provision volume');
+    } finally {
+      await server('heal', 'a');
+    }
+    await kubectl(
+      'wait',
+      '-n',
+      space.namespace,
+      'pvc/waiting',
+      '--for=jsonpath={.status.phase}=Bound',
+      '--timeout=110s',
+    );
+    expect(await space.sh('reader', 'cat /data/word')).toBe('hello');
+    await space.remove('pvc/waiting', 'pvc/late');
+  });
+
+  it('stay while the kubelet is restarted', async () => {
+    await onNfsNode('pkill -x kubelet');
+    expect(await eventually('the pod answers', () => space.sh('reader', 'cat /data/word'))).toBe('hello');
+    await start('after-kubelet', 'data');
+    await space.remove('pod/after-kubelet');
+  });
+
+  it('move with their pool to another server, under a PV that lives', async () => {
+    await space.remove('pod/reader');
+    await onNfsNode(`mkdir ${EXPORTED.b}/moved && cp -a ${EXPORTED.a}/. ${EXPORTED.b}/moved/`);
+    await installShared(MOVED);
+    await start('moved', 'data');
+    expect(await space.sh('moved', 'cat /data/word; grep " /data " /proc/mounts')).toMatch(
+      /^hello\n10\.77\.2\.2:\/export\/moved\//,
+    );
+    await space.remove('pod/moved', 'pvc/data');
+    await installShared();
+  });
+
+  it('leave no warning but those of the silent server', async () => {
+    expect(await space.warnings(/does not answer|no answer|cannot be mounted|DeadlineExceeded|Unavailable/)).toEqual(
+      [],
+    );
+  });
+
+  it('are refused as inline ones', async () => {
+    await space.apply(pod('inline', { volume: { csi: { driver: 'shared.csi-subdir.dev' } }, spec: ON_NFS_NODE }));
+    await eventually(
+      'the event',
+      async () =>
+        (await space.events('inline')).find((text) =>
+          /does not support ephemeral|only supports \[Persistent\]|ephemeral/i.test(text),
+        ) ?? false,
+    );
+    await space.remove('pod/inline');
+  });
+});
