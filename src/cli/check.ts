@@ -52,7 +52,7 @@ const checkTools = async (complain: (line: string) => void): Promise<void> => {
 };
 
 const checkPool = async (
-  { pool, ledger }: Shelf,
+  { pool, ledger, snapshots }: Shelf,
   say: (line: string) => void,
   complain: (line: string) => void,
 ): Promise<void> => {
@@ -60,14 +60,15 @@ const checkPool = async (
   try {
     await pool.root.prepare();
     const facts = await pool.findOut();
-    const { records, unreadable } = await ledger.load();
+    const listings = [await ledger.load(), await snapshots.load()] as const;
     say(`${label}: ${describeFacts(facts)}`);
     say(`        sizes: ${describeSizes(facts, pool.sizes)}`);
     say(
-      `        volumes: ${records.length}, asking for ${formatBytes(ledger.allocatedBytes())}${describeBudget(pool.budgetBytes)}`,
+      `        volumes: ${ledger.list().length}, asking for ${formatBytes(ledger.allocatedBytes())}${describeBudget(pool.budgetBytes)}`,
     );
+    say(`        snapshots: ${snapshots.list().length}`);
     if (facts.readOnly) complain('        WRONG  the file system is mounted read-only');
-    for (const { reason } of unreadable) complain(`        WRONG  ${reason}`);
+    for (const { reason } of listings.flatMap(({ unreadable }) => unreadable)) complain(`        WRONG  ${reason}`);
   } catch (thrown) {
     const error = DriverError.from(thrown);
     const cause = error.kind === 'internal' && error.cause instanceof Error ? `: ${error.cause.message}` : '';
