@@ -16,6 +16,8 @@ import type { Tests } from './tests.ts';
 export const sizesTests: Tests = {
   'a claim holds on XFS, locally and over NFS': () => hold(A),
   'a claim holds on ext4, locally and over NFS': () => hold(B),
+  'a claim of the local driver holds on XFS': () => hold(A, local(A)),
+  'a claim of the local driver holds on ext4': () => hold(B, local(B)),
   '64 volumes made at once have 64 projects on XFS': () => makeMany(A),
   '64 volumes made at once have 64 projects on ext4': () => makeMany(B),
   'a volume that was there before is held on XFS by volumes enforce': () => enforceLater(A),
@@ -29,8 +31,14 @@ const run = promisify(execFile);
 
 const POOL = { more: { sizes: 'enforce' }, local: true } as const;
 
-const withDriver = async (server: Server, work: (driver: TestDriver) => Promise<void>): Promise<void> => {
-  const driver = await startShared({ main: poolOn(server, POOL) });
+const local = ({ directory }: Server) => ({ hostPath: { path: directory }, sizes: 'enforce' });
+
+const withDriver = async (
+  server: Server,
+  work: (driver: TestDriver) => Promise<void>,
+  pool: object = poolOn(server, POOL),
+): Promise<void> => {
+  const driver = await startShared({ main: pool });
   try {
     await work(driver);
     await nothingIsLeft(server);
@@ -40,33 +48,39 @@ const withDriver = async (server: Server, work: (driver: TestDriver) => Promise<
   }
 };
 
-const hold = (server: Server): Promise<void> =>
-  withDriver(server, async (driver) => {
-    const volume = await createVolume(driver, 'held', {}, 16 * MIB);
-    const { volume_id } = volume;
-    const local = join(server.directory, 'held');
-    assertFull(await fill(join(local, 'data'), 32), 16);
-    assert.equal((await conditionOf(driver, volume_id))?.abnormal, true);
-    await rm(join(local, 'data'));
+const hold = (server: Server, pool?: object): Promise<void> =>
+  withDriver(
+    server,
+    async (driver) => {
+      const volume = await createVolume(driver, 'held', {}, 16 * MIB);
+      const { volume_id } = volume;
+      const data = join(server.directory, 'held/data');
+      assertFull(await fill(data, 32), 16);
+      assert.equal((await conditionOf(driver, volume_id))?.abnormal, true);
+      await rm(data);
 
-    const paths = await kubeletPaths(driver, 'held');
-    await stage(driver, volume, paths.staging);
-    await publish(driver, volume, paths);
-    assertFull(await fill(join(paths.target, 'data'), 32), 16);
-    assert.equal(await sizeOf(paths.target), 16 * MIB);
-    const stats = await driver.node.NodeGetVolumeStats({ volume_id, volume_path: paths.target });
-    assert.equal(Number(stats.usage[0]?.total), 16 * MIB);
-    assert.match(stats.volume_condition?.message ?? '', /^the volume is full/);
+      const paths = await kubeletPaths(driver, 'held');
+      await stage(driver, volume, paths.staging);
+      await publish(driver, volume, paths);
+      assertFull(await fill(join(paths.target, 'data'), 32), 16);
+      assert.equal(await sizeOf(paths.target), 16 * MIB);
+      const stats = await driver.node.NodeGetVolumeStats({ volume_id, volume_path: paths.target });
+      assert.equal(Number(stats.usage[0]?.total), 16 * MIB);
+      assert.match(stats.volume_condition?.message ?? '', /^the volume is full/);
 
-    await driver.controller.ControllerExpandVolume({ volume_id, capacity_range: { required_bytes: 24 * MIB } });
-    await until('df shows the new size', 30_000, async () => (await sizeOf(paths.target)) === 24 * MIB);
-    assert.deepEqual(await fill(join(paths.target, 'more'), 4), { isFull: false, mebibytes: 4 });
-    assert.equal((await conditionOf(driver, volume_id))?.abnormal, false);
+      const capacity_range = { required_bytes: 24 * MIB };
+      if (pool === undefined) await driver.controller.ControllerExpandVolume({ volume_id, capacity_range });
+      else await driver.node.NodeExpandVolume({ volume_id, volume_path: paths.target, capacity_range });
+      await until('df shows the new size', 30_000, async () => (await sizeOf(paths.target)) === 24 * MIB);
+      assert.deepEqual(await fill(join(paths.target, 'more'), 4), { isFull: false, mebibytes: 4 });
+      assert.equal((await conditionOf(driver, volume_id))?.abnormal, false);
 
-    await unpublish(driver, volume_id, paths.target);
-    await unstage(driver, volume_id, paths.staging);
-    await driver.controller.DeleteVolume({ volume_id });
-  });
+      await unpublish(driver, volume_id, paths.target);
+      await unstage(driver, volume_id, paths.staging);
+      await driver.controller.DeleteVolume({ volume_id });
+    },
+    pool,
+  );
 
 /** From the first byte, however much the source holds; the source has all of its room, and its snapshot none of it. */
 const copy = (server: Server): Promise<void> =>
