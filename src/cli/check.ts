@@ -64,7 +64,7 @@ const checkTools = async ({ pools }: Config, complain: (line: string) => void): 
 };
 
 const checkPool = async (
-  { pool, ledger }: Shelf,
+  { pool, ledger, snapshots }: Shelf,
   say: (line: string) => void,
   complain: (line: string) => void,
 ): Promise<void> => {
@@ -72,14 +72,15 @@ const checkPool = async (
   try {
     await pool.root.prepare();
     const facts = await pool.findOut();
-    const { records, unreadable } = await ledger.load();
+    const listings = [await ledger.load(), await snapshots.load()] as const;
     say(`${label}: ${describeFacts(facts)}`);
     say(`        sizes: ${describeSizes(facts, pool.sizes)}`);
     say(
-      `        volumes: ${records.length}, asking for ${formatBytes(ledger.allocatedBytes())}${describeBudget(pool.budgetBytes)}`,
+      `        volumes: ${ledger.list().length}, asking for ${formatBytes(ledger.allocatedBytes())}${describeBudget(pool.budgetBytes)}`,
     );
+    say(`        snapshots: ${snapshots.list().length}`);
     if (facts.readOnly) complain('        WRONG  the file system is mounted read-only');
-    for (const { reason } of unreadable) complain(`        WRONG  ${reason}`);
+    for (const { reason } of listings.flatMap(({ unreadable }) => unreadable)) complain(`        WRONG  ${reason}`);
   } catch (thrown) {
     complain(`${label}: WRONG  ${explain(DriverError.from(thrown))}`);
   }

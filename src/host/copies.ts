@@ -69,15 +69,15 @@ export const createCopies = (root: string, tools: CopyTools): Copies => {
   const data = createOwnFolder(root, 'data');
 
   const discard = async (folder: OwnFolder, names: readonly string[], volume?: TrashedVolume): Promise<void> => {
-    if (names.length === 0) return;
+    let moved = false;
     for (const name of names) {
-      const [from, to] = [
-        join(await folder.path(), name),
-        join(await trash.path(), `${prefixOf(volume ?? { name })}${nonce()}`),
-      ];
+      const from = join(await folder.path(), name);
+      if ((await kindOf(from)) === 'missing') continue;
       await setReadOnly(exec, from, false);
-      await rename(from, to).catch(ignoreMissing);
+      await rename(from, join(await trash.path(), `${prefixOf(volume ?? { name })}${nonce()}`)).catch(ignoreMissing);
+      moved = true;
     }
+    if (!moved) return;
     await trash.sync();
     await folder.sync();
   };

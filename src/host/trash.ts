@@ -7,6 +7,7 @@ import type { Limit, VolumeRecord } from '../domain/volume.ts';
 import { deleteSubvolumes, isBtrfs } from './btrfs.ts';
 import { kindOf, pathOf, withParent } from './directory.ts';
 import type { Exec } from './exec.ts';
+import { gently } from './gentle.ts';
 import type { OwnFolder } from './own-folder.ts';
 import type { SizeEngine } from './sizes.ts';
 import type { Step } from './step.ts';
@@ -37,7 +38,7 @@ export const PURGE_DEADLINE_MS = 600_000;
 
 export const createTrash = (root: string, { folder, exec, step, giveBack }: TrashTools): Trash => {
   const remove = async (binary: '/bin/rm' | '/usr/bin/find', args: readonly string[]): Promise<void> => {
-    await exec({ binary, args, deadlineMs: PURGE_DEADLINE_MS });
+    await exec(gently({ binary, args, deadlineMs: PURGE_DEADLINE_MS }));
   };
   return {
     trash: async (volume) => {

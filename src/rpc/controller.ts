@@ -8,7 +8,8 @@ import { deleteVolume } from '../volumes/delete.ts';
 import { expandVolume } from '../volumes/expand.ts';
 import { getCapacity, getVolume, listVolumes } from '../volumes/inspect.ts';
 import { modifyVolume } from '../volumes/modify.ts';
-import { createSnapshot, deleteSnapshot } from '../volumes/snapshot.ts';
+import { createSnapshot } from '../volumes/snapshot.ts';
+import { deleteSnapshot } from '../volumes/snapshot-delete.ts';
 import { getSnapshot, listSnapshots } from '../volumes/snapshot-inspect.ts';
 import { validateVolume } from '../volumes/validate.ts';
 import {

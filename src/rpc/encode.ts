@@ -15,7 +15,7 @@ import type { VolumeView } from '../volumes/create.ts';
 import type { GroupView } from '../volumes/group.ts';
 import type { Condition } from '../volumes/inspect.ts';
 import type { Page } from '../volumes/page.ts';
-import type { SnapshotView } from '../volumes/snapshot.ts';
+import type { SnapshotView } from '../volumes/snapshot-view.ts';
 import type { VolumeStats } from '../volumes/stats.ts';
 
 // Results into responses.

@@ -5,7 +5,9 @@ import { parseSnapshotParameters } from '../domain/parameters.ts';
 import type { SnapshotGroup, SnapshotRecord } from '../domain/snapshot.ts';
 import { type Call, type Context, findVolume, type Shelf, snapshotIdOf, snapshotLockKey } from './context.ts';
 import { refreshAll } from './refresh.ts';
-import { PATIENCE_MS, readView, removeSnapshot, type SnapshotView, startSnapshot, viewSnapshot } from './snapshot.ts';
+import { PATIENCE_MS, startSnapshot } from './snapshot.ts';
+import { removeSnapshot } from './snapshot-delete.ts';
+import { readView, type SnapshotView, viewSnapshot } from './snapshot-view.ts';
 
 export interface GroupCommand {
   readonly name: string;

@@ -3,7 +3,7 @@ import type { SnapshotRecord } from '../domain/snapshot.ts';
 import { type Context, findSnapshotShelf, type Shelf, snapshotNotFound } from './context.ts';
 import { type Page, type PageRequest, pageAfter } from './page.ts';
 import { refreshAll } from './refresh.ts';
-import { type SnapshotView, viewSnapshot } from './snapshot.ts';
+import { type SnapshotView, viewSnapshot } from './snapshot-view.ts';
 
 /** What snapshots somebody wants to see: all, one, or those of one volume. */
 export interface SnapshotFilter {

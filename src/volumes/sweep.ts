@@ -3,7 +3,8 @@ import type { Pool } from '../pools/pool.ts';
 import { abandonCreate } from './abandon.ts';
 import { type Call, type Context, lockKey, type Shelf, snapshotLockKey, volumeIdOf } from './context.ts';
 import { finishDelete } from './delete.ts';
-import { finishDelete as finishDeleteSnapshot, resumeSnapshot } from './snapshot.ts';
+import { resumeSnapshot } from './snapshot-copy.ts';
+import { finishDeleteSnapshot } from './snapshot-delete.ts';
 
 /** What a start has brought to an end: volumes that were never finished, deletions, snapshots that are copied again. */
 export interface Swept {

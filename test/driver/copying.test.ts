@@ -113,6 +113,22 @@ describe.runIf(isRoot)('a copy', () => {
     expect(await readdir(join(home, 'root/.csi-subdir/data/snap-1'))).toHaveLength(30_000);
   });
 
+  it('is ended even where its worker does not answer any more', async () => {
+    const driver = await begin({ shared: true });
+    await createVolume(driver, 'pvc-1');
+    await fill('pvc-1');
+    await holdCopy(() => createSnapshot(driver, 'snap-1', 'main/pvc-1'));
+    const [copier] = copiersOf(home);
+    const worker = execFileSync('ps', ['-o', 'ppid=', '-p', String(copier)], { encoding: 'utf8' }).trim();
+    process.kill(Number(worker), 'SIGSTOP');
+    expect(await codeOf(createVolume(driver, 'pvc-beside'))).toBe('OK');
+    await driver.controller.DeleteSnapshot({ snapshot_id: 'main@snap-1' });
+    await expect.poll(() => copiersOf(home), { timeout: 30_000 }).toEqual([]);
+    await expect.poll(() => own('trash'), { timeout: 60_000 }).toEqual([]);
+    expect([await own('snapshots'), await own('copies')]).toEqual([[], []]);
+    expect(driver.output()).not.toContain('"msg":"server does not answer"');
+  });
+
   it('that fills the disk is taken back, and says so', async () => {
     home = await makeHome();
     const root = join(home, 'root');
