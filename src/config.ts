@@ -22,7 +22,11 @@ export class ConfigError extends Error {
   }
 }
 
-const absolutePath = z.string().refine(isNormalAbsolute, 'expected an absolute path without "." or ".." components');
+const absolutePath = z
+  .string()
+  .refine(isNormalAbsolute, 'expected an absolute path without "." or ".." components')
+  // For the chart's schema, which cannot run code.
+  .meta({ pattern: '^/' });
 const socketPath = absolutePath.refine(
   (path) => Buffer.byteLength(path) < 108,
   'expected less than 108 bytes (sockaddr_un)',

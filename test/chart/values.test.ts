@@ -98,6 +98,11 @@ describe('the chart', () => {
     ['a key that is not there', ['locale.enabled=true'], /additional properties 'locale' not allowed/],
     ['a deeper one', ['local.node.nodeSelectr.a=b'], /at '\/local\/node': additional properties 'nodeSelectr'/],
     ['an unknown key of a pool', ['local.pools.main.colour=blue'], /at '\/local\/pools\/main'.*'colour' not allowed/s],
+    [
+      'a path that is not one',
+      ['local.pools.main.hostPath.path=srv'],
+      /'\/local\/pools\/main\/hostPath\/path'.*pattern/s,
+    ],
     ['NFS in the local driver', ['local.pools.main=null', 'local.pools.a.nfs.server=x'], /'\/local\/pools\/a'/],
     [
       'a path of one node in the shared driver',

@@ -38,13 +38,13 @@ start() { # NAME COMMAND...
   disown
 }
 
-stop() { # NAME: ask, then insist after 15 seconds
+stop() { # NAME: ask it and its children, then insist after 15 seconds
   local file=$state/run/$1 pid _ end=$((SECONDS + 15))
   if is_running "$file"; then
     read -r pid _ <"$file"
-    kill "$pid" || true
+    kill -- "-$pid" || true
     while is_running "$file"; do
-      [ $SECONDS -lt $end ] || kill -KILL "$pid" || true
+      [ $SECONDS -lt $end ] || kill -KILL -- "-$pid" || true
       sleep 0.1
     done
   fi

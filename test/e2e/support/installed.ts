@@ -11,9 +11,20 @@ export const POOL = '/var/lib/csi-subdir';
 
 const inside = `--namespace=${NAMESPACE}`;
 
-/** Installs the chart, or changes what is installed. Waits until all of it is ready. */
+/** Installs the chart with these values and no others, or changes what is installed. Waits until all of it is ready. */
 export const install = (...values: readonly string[]): Promise<string> =>
-  helm('upgrade', '--install', RELEASE, CHART, inside, '--create-namespace', '--wait', '--timeout=110s', ...values);
+  helm(
+    'upgrade',
+    '--install',
+    RELEASE,
+    CHART,
+    inside,
+    '--create-namespace',
+    '--reset-values',
+    '--wait',
+    '--timeout=110s',
+    ...values,
+  );
 
 export const uninstall = (): Promise<string> => helm('uninstall', RELEASE, inside, '--wait', '--timeout=110s');
 

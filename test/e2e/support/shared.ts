@@ -19,23 +19,19 @@ export const ON_NFS_NODE = { nodeSelector: { 'e2e/nfs': 'true' } };
 export const installShared = (
   poolA: { readonly server: string; readonly export: string } = { server: ADDRESS.a, export: '/export' },
 ): Promise<string> => {
-  const values = {
-    shared: {
-      enabled: true,
-      pools: { a: { nfs: poolA }, b: { nfs: { server: ADDRESS.b, export: '/export' } } },
-      storageClasses: {
-        'csi-subdir-shared': null,
-        'on-a': { parameters: { pool: 'a' } },
-        'on-b': { parameters: { pool: 'b' } },
-        'archive-a': { parameters: { pool: 'a', onDelete: 'archive' } },
-        'retain-a': { parameters: { pool: 'a', onDelete: 'retain' } },
-      },
-      controller: ON_NFS_NODE,
+  const shared = {
+    enabled: true,
+    pools: { a: { nfs: poolA }, b: { nfs: { server: ADDRESS.b, export: '/export' } } },
+    storageClasses: {
+      'csi-subdir-shared': null,
+      'on-a': { parameters: { pool: 'a' } },
+      'on-b': { parameters: { pool: 'b' } },
+      'archive-a': { parameters: { pool: 'a', onDelete: 'archive' } },
+      'retain-a': { parameters: { pool: 'a', onDelete: 'retain' } },
     },
+    controller: ON_NFS_NODE,
   };
-  return install(
-    ...Object.entries(values.shared).map(([key, value]) => `--set-json=shared.${key}=${JSON.stringify(value)}`),
-  );
+  return install(`--set-json=shared=${JSON.stringify(shared)}`);
 };
 
 /** Where pool A goes when its data are moved to the other server. */
