@@ -41,7 +41,11 @@ export const createGroup = (context: Context, command: GroupCommand, call: Call)
       for (const { id } of members) await context.copier.wait(id, PATIENCE_MS / members.length);
       return viewGroup(group.name, await Promise.all(members.map(({ shelf, name }) => readView(shelf, name))));
     } catch (thrown) {
-      await removeMembers(context, group.name, call);
+      // What an earlier call has made stays: it may have been answered.
+      const made = (await findMembers(context, group.name)).filter(({ record }) => !isAmong(before, record));
+      await removeMembers(context, made, call).catch(() => {
+        // The caller has gone, or the storage does not let us; the same call again completes the group.
+      });
       throw thrown;
     }
   });
@@ -58,7 +62,8 @@ export const getGroup = async (
   if (name === undefined || members.length === 0)
     throw new DriverError('not-found', `group snapshot ${quote(groupId)} does not exist`);
   refuseMismatch(members, snapshotIds);
-  return viewGroup(name, members.map(view));
+  const group = viewGroup(name, members.map(view));
+  return { ...group, ready: group.ready && members.every(({ record }) => isWhole(record, members.length)) };
 };
 
 /** Deletes all snapshots of a group. An id that is not ours, or gone already, is a success. */
@@ -71,8 +76,9 @@ export const deleteGroup = async (
   const name = parseGroupHandle(groupId);
   if (name === undefined) return;
   await context.locks.run([groupLockKey(name)], call.signal, async () => {
-    refuseMismatch(await findMembers(context, name), snapshotIds);
-    await removeMembers(context, name, call);
+    const members = await findMembers(context, name);
+    refuseMismatch(members, snapshotIds);
+    await removeMembers(context, members, call);
   });
 };
 
@@ -138,8 +144,13 @@ const planAgain = ({ shelf, record: { name, volume } }: Member): MemberPlan => (
 const nameMember = ({ name }: SnapshotGroup, volumeId: string): string =>
   `member-${createHash('sha256').update(`${name} ${volumeId}`).digest('hex').slice(0, 40)}`;
 
-const removeMembers = async (context: Context, group: string, call: Call): Promise<void> => {
-  for (const { shelf, record } of await findMembers(context, group)) {
+const isWhole = ({ group }: SnapshotRecord, count: number): boolean => group?.volumeIds.length === count;
+
+const isAmong = (members: readonly Member[], { name }: SnapshotRecord): boolean =>
+  members.some(({ record }) => record.name === name);
+
+const removeMembers = async (context: Context, members: readonly Member[], call: Call): Promise<void> => {
+  for (const { shelf, record } of members) {
     const remove = () => removeSnapshot(context, shelf, record.name);
     await context.locks.run([snapshotLockKey(record.name)], call.signal, remove);
   }
