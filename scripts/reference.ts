@@ -191,7 +191,8 @@ const KINDS: Readonly<Record<ErrorKind, string>> = {
   'failed-precondition':
     'Something must be changed first: a directory, a link, a permission, a mount that pods still use.',
   'no-space': "The pool's capacity or its disk is used up, or the volume is wanted on another node.",
-  aborted: 'Another call works at the same volume, or the page token is not one.',
+  aborted:
+    'Another call works at the same volume, it is being copied or changes too fast for a copy, or the page token is not one.',
   'deadline-exceeded': 'No answer in time. The work may still go on; the same call again meets it.',
   unavailable: 'The pool is not open yet, its server says no, or the driver is stopping.',
   unreachable:

@@ -4,12 +4,15 @@ import { type Breaker, createBreaker } from './host/breaker.ts';
 import { createExec, type ExecObserver } from './host/exec.ts';
 import { createMounter } from './host/mounter.ts';
 import { createReadMounts } from './host/mountinfo.ts';
+import type { RootTools } from './host/root.ts';
 import type { Step } from './host/step.ts';
 import { createWorker } from './host/worker.ts';
 import type { Log } from './log.ts';
 import { createHostPathPool, createSharedPathPool, type SharedTools } from './pools/hostpath.ts';
-import { createNfsPool, type NfsTools } from './pools/nfs.ts';
+import { createNfsPool } from './pools/nfs.ts';
 import type { Pool, PoolSettings } from './pools/pool.ts';
+import { createCatalog } from './volumes/catalog.ts';
+import { createCopier } from './volumes/copier.ts';
 import { createLedger } from './volumes/ledger.ts';
 import { createLocks } from './volumes/locks.ts';
 import type { NodeContext } from './volumes/node-context.ts';
@@ -32,7 +35,8 @@ export const assemble = ({ options, pools }: Config, log: Log, children: ExecObs
   const shelves = new Map(
     Object.entries(pools).map(([name, config]) => {
       const pool = createPool(name, config, tools);
-      return [name, { pool, ledger: createLedger(pool.root.volumes, pool.budgetBytes) }];
+      const ledger = createLedger(pool.root.volumes, pool.budgetBytes);
+      return [name, { pool, ledger, snapshots: createCatalog(pool.root.snapshots) }];
     }),
   );
   const roots = new Map([...shelves].map(([name, { pool }]) => [name, pool.root]));
@@ -45,23 +49,23 @@ export const assemble = ({ options, pools }: Config, log: Log, children: ExecObs
     locks: createLocks(),
     mountOptionKind: Object.values(pools).some(({ nfs }) => nfs !== undefined) ? 'nfs' : 'bind',
     purger: createPurger(roots, log),
+    copier: createCopier(log),
     topology: shared ? undefined : { key: `topology.${options.driverName}/node`, node: options.nodeId },
   };
 };
 
-interface Tools extends Omit<NfsTools, keyof SharedTools> {
-  readonly exec: SharedTools['exec'];
-  readonly mounter: SharedTools['mounter'];
+interface Tools extends RootTools {
   readonly children: ExecObserver;
   readonly breakerOf: (server: string) => Breaker;
   readonly mountDir: string;
 }
 
 const createPool = (name: string, config: PoolConfig, tools: Tools): Pool => {
-  const { hostPath, nfs, capacity, directory, existing, mode, uid, gid, onDelete } = config;
+  const { hostPath, nfs, capacity, sizes, directory, existing, mode, uid, gid, onDelete } = config;
   const settings: PoolSettings = {
     name,
     budgetBytes: capacity,
+    sizes,
     defaults: { template: directory, existing, settings: { mode, uid, gid, onDelete } },
   };
   if (nfs !== undefined) {
@@ -72,7 +76,7 @@ const createPool = (name: string, config: PoolConfig, tools: Tools): Pool => {
     return createNfsPool(pool, { ...tools, ...createSharedTools(nfs.server, [mountPath, 'mounted'], tools) });
   }
   if (hostPath === undefined) throw new Error(`pool ${name} has neither hostPath nor nfs`);
-  if (!hostPath.shared) return createHostPathPool(settings, hostPath.path, tools, tools.readMounts);
+  if (!hostPath.shared) return createHostPathPool(settings, hostPath.path, tools);
   return createSharedPathPool(
     settings,
     hostPath.path,
@@ -89,12 +93,10 @@ const createSharedTools = (
   server: string,
   workerArgs: readonly string[],
   { exec, mounter, children, breakerOf }: Tools,
-): SharedTools => ({
-  exec,
-  mounter,
-  worker: createWorker({ program: process.argv[1] ?? '', args: workerArgs, observer: children }),
-  breaker: breakerOf(server),
-});
+): SharedTools => {
+  const makeWorker = () => createWorker({ program: process.argv[1] ?? '', args: workerArgs, observer: children });
+  return { exec, mounter, workers: { quick: makeWorker(), long: makeWorker() }, breaker: breakerOf(server) };
+};
 
 /** One breaker per server, however many pools lie on it. */
 const createBreakers = (log: Log): Tools['breakerOf'] => {

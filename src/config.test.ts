@@ -16,8 +16,6 @@ describe('the pools file', () => {
       capacity: 1.5 * 1024 ** 4,
       directory: '{namespace}-{claim}-{volume}',
       mode: 0o750,
-      uid: 0,
-      gid: 0,
       onDelete: 'delete',
       existing: 'fail',
     });
@@ -50,12 +48,25 @@ pools:
     ['pools: {}', 'at least one pool'],
     ['pools: [', 'not YAML'],
     ['pools: {a: {hostPath: {path: /x}}, b: {hostPath: {path: /x}}}', 'overlaps the path of pool a'],
+    [
+      'pools: {a: {nfs: {server: nas, export: /e}}, b: {nfs: {server: nas, export: /e/f}}}',
+      'pools.b.nfs.export: overlaps the path of pool a',
+    ],
+    [
+      'pools: {a: {nfs: {server: nas, export: /e, controller: {localPath: /x}}}, b: {hostPath: {path: /x, shared: true}}}',
+      'pools.b.hostPath.path: overlaps the path of pool a',
+    ],
     ['pools: {a: {hostPath: {path: /x}}, b: {nfs: {server: nas, export: /e}}}', 'they are two drivers'],
     ['pools: {a: {nfs: {server: "nas;x", export: /e}}}', 'pools.a.nfs.server: expected a DNS name'],
     [
       'pools: {a: {nfs: {server: nas, export: /e, mountOptions: ["vers=4.2,exec=x"]}}}',
       'pools.a.nfs.mountOptions: expected mount options',
     ],
+    [
+      'pools: {a: {hostPath: {path: /x}, capacity: 1Gi, sizes: none}}',
+      'pools.a.capacity: has no meaning with sizes: none',
+    ],
+    ['pools: {a: {hostPath: {path: /x}, sizes: some}}', 'pools.a.sizes: '],
     ['pools: {a: {hostPath: {path: /x/y}}, b: {hostPath: {path: /x}}}', 'overlaps the path of pool a'],
   ])('%j is refused: %s', (text, words) => expect(parsePools(text, 'f').problems.join()).toContain(words));
 });

@@ -174,17 +174,27 @@ export const poolSchema = z
     hostPath: hostPathSchema.optional().describe('A pool on a path of the node.'),
     nfs: nfsSchema.optional().describe('A pool on an NFS export.'),
     capacity: quantity.optional().describe('What all volumes together may ask for, e.g. 500Gi; left out: no budget.'),
+    sizes: z
+      .enum(['enforce', 'budget', 'none'])
+      .optional()
+      .describe(
+        'What a size means: enforce (a volume is held to it), budget (only capacity counts) or none; left out: enforce where the file system can, else budget.',
+      ),
     directory: template.default(DEFAULT_TEMPLATE).describe('Template of the volume directory.'),
     mode: mode.default(0o777).describe('Permission bits of a volume directory.'),
-    uid: id.default(0).describe('Owner of a volume directory.'),
-    gid: id.default(0).describe('Group of a volume directory.'),
+    uid: id.optional().describe('Owner of a volume directory; left out: root, or whom the server squashes root to.'),
+    gid: id.optional().describe('Group of a volume directory; left out: in the same way.'),
     onDelete: z
       .enum(['delete', 'retain', 'archive'])
       .default('delete')
       .describe('What DeleteVolume does with the directory.'),
     existing: z.enum(['fail', 'adopt']).default('fail').describe('What happens where the directory exists already.'),
   })
-  .refine(({ hostPath, nfs }) => (hostPath === undefined) !== (nfs === undefined), 'expected either hostPath or nfs');
+  .refine(({ hostPath, nfs }) => (hostPath === undefined) !== (nfs === undefined), 'expected either hostPath or nfs')
+  .refine(({ sizes, capacity }) => sizes !== 'none' || capacity === undefined, {
+    path: ['capacity'],
+    message: 'has no meaning with sizes: none',
+  });
 
 export type PoolConfig = z.output<typeof poolSchema>;
 
@@ -199,19 +209,39 @@ const fileSchema = z.strictObject({
     .superRefine((pools, context) => {
       const complain = (path: readonly string[], message: string): void =>
         context.addIssue({ code: 'custom', path: [...path], message });
-      const seen: [name: string, path: string][] = [];
-      for (const [name, { hostPath }] of Object.entries(pools)) {
+      const seen: Place[] = [];
+      for (const [name, pool] of Object.entries(pools)) {
         if (!POOL_NAME.test(name)) complain([name], 'expected a DNS label as the name of a pool');
-        if (hostPath === undefined) continue;
-        const [other] = seen.find(([, path]) => pathsOverlap(path, hostPath.path)) ?? [];
-        if (other !== undefined) complain([name, 'hostPath', 'path'], `overlaps the path of pool ${other}`);
-        seen.push([name, hostPath.path]);
+        for (const place of placesOf(name, pool)) {
+          const other = seen.find(({ server, path }) => server === place.server && pathsOverlap(path, place.path));
+          if (other !== undefined) complain([name, ...place.key], `overlaps the path of pool ${other.pool}`);
+        }
+        seen.push(...placesOf(name, pool));
       }
     }),
 });
 
 /** True for a pool that every node reaches. */
 export const isShared = ({ nfs, hostPath }: PoolConfig): boolean => nfs !== undefined || hostPath?.shared === true;
+
+/** Where a pool lies: on this machine (no server), or on a server. */
+interface Place {
+  readonly pool: string;
+  readonly server: string;
+  readonly path: string;
+  readonly key: readonly string[];
+}
+
+const placesOf = (pool: string, { hostPath, nfs }: PoolConfig): readonly Place[] => {
+  const localPath = nfs?.controller.localPath;
+  return [
+    ...(hostPath === undefined ? [] : [{ pool, server: '', path: hostPath.path, key: ['hostPath', 'path'] }]),
+    ...(nfs === undefined ? [] : [{ pool, server: nfs.server, path: nfs.export, key: ['nfs', 'export'] }]),
+    ...(localPath === undefined
+      ? []
+      : [{ pool, server: '', path: localPath, key: ['nfs', 'controller', 'localPath'] }]),
+  ];
+};
 
 const pathsOverlap = (a: string, b: string): boolean => a === b || isBelow(a, b) || isBelow(b, a);
 

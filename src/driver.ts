@@ -10,6 +10,7 @@ import type { Log } from './log.ts';
 import { createMetrics } from './metrics.ts';
 import { createController } from './rpc/controller.ts';
 import { type Definitions, loadDefinitions } from './rpc/definitions.ts';
+import { createGroupController } from './rpc/group-controller.ts';
 import { createIdentity } from './rpc/identity.ts';
 import { createNode } from './rpc/node.ts';
 import { createRegistration, type Registration } from './rpc/registration.ts';
@@ -79,7 +80,7 @@ export const startDriver = async (config: Config, log: Log, step: Step): Promise
     stop: async () => {
       stopping.abort();
       context.purger.stop();
-      await Promise.all([csi.stop(options.stopTimeoutMs), registrar?.stop(0)]);
+      await Promise.all([csi.stop(options.stopTimeoutMs), registrar?.stop(0), context.copier.stop()]);
       await Promise.allSettled([...context.shelves.values()].map(({ pool }) => pool.close()));
       http.stop();
     },
@@ -109,6 +110,12 @@ const csiServices = async (
   if (options.mode !== 'node') {
     const methods = createController(context);
     services.push({ name: 'csi.v1.Controller', definition: definitions['csi.v1.Controller'], methods });
+    const groups = createGroupController(context);
+    services.push({
+      name: 'csi.v1.GroupController',
+      definition: definitions['csi.v1.GroupController'],
+      methods: groups,
+    });
   }
   if (options.mode !== 'controller') {
     const methods = createNode(context, {

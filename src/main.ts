@@ -1,5 +1,6 @@
 #!/usr/bin/env -S node --max-semi-space-size=4
 import { ConfigError } from './config.ts';
+import { noStep } from './host/step.ts';
 import { VERSION } from './version.ts';
 
 /** Runs one command; answers the exit status of the process. A command's code is loaded when it is wanted. */
@@ -7,18 +8,16 @@ const run = async ([command = 'help', ...args]: readonly string[]): Promise<numb
   if (command === '--version') return print(`csi-subdir ${VERSION}\n`);
   if (command === 'help' || [command, ...args].includes('--help')) return print((await import('./cli/help.ts')).help());
   switch (command) {
-    case 'serve': {
-      const { runServe } = await import('./cli/serve.ts');
-      const { noStep } = await import('./host/step.ts');
-      return runServe(args, process.env, noStep);
-    }
+    case 'serve':
+      return (await import('./cli/serve.ts')).runServe(args, process.env, noStep);
     case 'check':
       return (await import('./cli/check.ts')).runCheck(args, process.env);
     case 'volumes':
+      if (args[0] === 'enforce') return (await import('./cli/enforce.ts')).enforceSizes(args.slice(1), process.env);
       if (args[0] === 'adopt') return (await import('./cli/adopt.ts')).adoptVolumes(args.slice(1), process.env);
       return (await import('./cli/volumes.ts')).listVolumes(args, process.env);
     case 'worker':
-      return (await import('./host/worker-process.ts')).serveWorker(args[0] ?? '', args[1] === 'mounted');
+      return (await import('./host/worker-process.ts')).serveWorker(args[0] ?? '', args[1] === 'mounted', noStep);
     case 'demo':
       return (await import('./cli/demo.ts')).runDemo(args);
     default:

@@ -1,4 +1,5 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+import type { Fullness } from './domain/fullness.ts';
 import type { ExecObserver } from './host/exec.ts';
 
 /** What a pool tells when somebody asks for the metrics. Bytes. */
@@ -7,11 +8,16 @@ export interface PoolSample {
   readonly ready: boolean;
   readonly answers: boolean;
   readonly fileSystem: string;
+  /** What holds new volumes to their sizes. */
+  readonly sizes: string;
   readonly budgetBytes: number | undefined;
   readonly allocatedBytes: number;
   readonly totalBytes: number | undefined;
   readonly availableBytes: number | undefined;
   readonly volumes: Readonly<Record<string, number>>;
+  readonly snapshots: Readonly<Record<string, number>>;
+  /** Volumes that are held to their sizes, by how far they are filled; undefined while nobody can tell. */
+  readonly held: Readonly<Record<Fullness, number>> | undefined;
   readonly unreadableRecords: number;
   readonly purgeBacklog: number;
 }
@@ -79,12 +85,23 @@ const createPoolGauges = (registers: Registry[]): Metrics['setPools'] => {
     new Gauge({ name: `csi_subdir_${name}`, help, labelNames: ['pool', ...labels], registers });
   const ready = gauge('pool_ready', '1 when the records of the pool could be read.');
   const answers = gauge('pool_answers', '0 while the storage of the pool does not answer.');
-  const info = gauge('pool_info', 'Always 1; what the root of the pool is.', 'filesystem');
+  const info = gauge(
+    'pool_info',
+    'Always 1; what the root of the pool is, and what holds new volumes to their sizes there.',
+    'filesystem',
+    'sizes',
+  );
   const budget = gauge('pool_capacity_bytes', 'Bytes that all volumes together may ask for, where a capacity is set.');
   const allocated = gauge('pool_allocated_bytes', 'Bytes that the volumes have asked for.');
   const total = gauge('pool_filesystem_bytes', 'Size of the file system that holds the pool.');
   const available = gauge('pool_filesystem_available_bytes', 'Bytes left on the file system that holds the pool.');
   const volumes = gauge('volumes', 'Volumes by the state of their record.', 'state');
+  const held = gauge(
+    'volumes_held',
+    'Volumes held to their size, by how full they are: has room, nearly full (from 90 %), full (from 99 %).',
+    'fullness',
+  );
+  const snapshots = gauge('snapshots', 'Snapshots by the state of their record.', 'state');
   const unreadable = gauge('records_unreadable', 'Records that cannot be read; see the log for their names.');
   const backlog = gauge('purge_backlog', 'Deleted volumes whose data is still to be purged.');
 
@@ -92,19 +109,26 @@ const createPoolGauges = (registers: Registry[]): Metrics['setPools'] => {
     const { pool } = sample;
     ready.labels(pool).set(sample.ready ? 1 : 0);
     answers.labels(pool).set(sample.answers ? 1 : 0);
-    info.labels(pool, sample.fileSystem).set(1);
+    info.labels(pool, sample.fileSystem, sample.sizes).set(1);
     setOrRemove(budget, pool, sample.budgetBytes);
     allocated.labels(pool).set(sample.allocatedBytes);
     setOrRemove(total, pool, sample.totalBytes);
     setOrRemove(available, pool, sample.availableBytes);
-    for (const [state, count] of Object.entries(sample.volumes)) volumes.labels(pool, state).set(count);
+    setEach(volumes, pool, sample.volumes);
+    setEach(snapshots, pool, sample.snapshots);
+    setEach(held, pool, sample.held ?? {});
     unreadable.labels(pool).set(sample.unreadableRecords);
     backlog.labels(pool).set(sample.purgeBacklog);
   };
   return (samples) => {
     info.reset();
+    held.reset();
     for (const sample of samples) set(sample);
   };
+};
+
+const setEach = (gauge: Gauge, pool: string, counts: Readonly<Record<string, number>>): void => {
+  for (const [label, count] of Object.entries(counts)) gauge.labels(pool, label).set(count);
 };
 
 const setOrRemove = (gauge: Gauge, pool: string, value: number | undefined): void => {

@@ -1,5 +1,6 @@
 import type { PoolSample } from './metrics.ts';
 import type { Context, Shelf } from './volumes/context.ts';
+import { countHeld, mayHold } from './volumes/hold.ts';
 import type { Opener } from './volumes/open.ts';
 
 /** The state of every pool, for the metrics. */
@@ -7,29 +8,43 @@ export const samplePools = (context: Context, opener: Opener): Promise<readonly 
   Promise.all([...context.shelves.values()].map((shelf) => samplePool(shelf, context, opener)));
 
 /** A scrape does not wait for storage that does not answer. */
-const SPACE_DEADLINE_MS = 2_000;
+const DEADLINE_MS = 2_000;
 
 const within = <Value>(promise: Promise<Value>, ms: number): Promise<Value | undefined> =>
   Promise.race([promise, new Promise<undefined>((resolve) => setTimeout(resolve, ms, undefined).unref())]);
 
-const samplePool = async ({ pool, ledger }: Shelf, { purger }: Context, opener: Opener): Promise<PoolSample> => {
+const samplePool = async (
+  { pool, ledger, snapshots }: Shelf,
+  { purger }: Context,
+  opener: Opener,
+): Promise<PoolSample> => {
   const opened = opener.opened(pool.name);
   // A process that has not opened the pool, such as a node's, has no reason to reach for its storage.
-  const space =
-    opened === undefined ? undefined : await within(pool.root.space(), SPACE_DEADLINE_MS).catch(() => undefined);
-  const volumes = { creating: 0, ready: 0, deleting: 0 };
-  for (const { state } of ledger.list()) volumes[state] += 1;
+  const ask = async <Value>(question: () => Promise<Value>): Promise<Value | undefined> =>
+    opened === undefined ? undefined : within(question(), DEADLINE_MS).catch(() => undefined);
+  const [space, held] = await Promise.all([ask(pool.root.space), ask(() => countHeld(pool, ledger.list()))]);
   return {
     pool: pool.name,
     ready: opened !== undefined,
     answers: pool.problem() === undefined,
     fileSystem: opened?.facts.fileSystem ?? 'unknown',
+    sizes: opened === undefined ? 'unknown' : mayHold(pool) ? opened.facts.sizes : 'none',
     budgetBytes: pool.budgetBytes,
     allocatedBytes: ledger.allocatedBytes(),
     totalBytes: space?.totalBytes,
     availableBytes: space?.availableBytes,
-    volumes,
+    volumes: countStates(ledger.list(), { creating: 0, ready: 0, deleting: 0 }),
+    snapshots: countStates(snapshots.list(), { copying: 0, ready: 0, deleting: 0 }),
+    held,
     unreadableRecords: opened?.unreadable ?? 0,
     purgeBacklog: purger.backlog().get(pool.name) ?? 0,
   };
+};
+
+const countStates = <State extends string>(
+  records: readonly { readonly state: State }[],
+  counts: Record<State, number>,
+): Readonly<Record<State, number>> => {
+  for (const { state } of records) counts[state] += 1;
+  return counts;
 };

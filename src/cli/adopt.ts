@@ -1,16 +1,13 @@
 import { stringify } from 'yaml';
-import { assemble } from '../assemble.ts';
 import { ConfigError, loadConfig } from '../config.ts';
 import { parseQuantity } from '../domain/capacity.ts';
 import { DriverError } from '../domain/errors.ts';
 import { parseDirectory } from '../domain/paths.ts';
-import { noObserver } from '../host/exec.ts';
-import { noStep } from '../host/step.ts';
-import { createLog } from '../log.ts';
 import { adoptDirectory } from '../volumes/adopt.ts';
-import { pickShelf } from '../volumes/context.ts';
+import { pickShelf, type Topology } from '../volumes/context.ts';
 import type { VolumeView } from '../volumes/create.ts';
 import { takeFlags } from './flags.ts';
+import { withPools } from './shelves.ts';
 
 /**
  * `volumes adopt`: makes records for directories that exist and prints the PersistentVolumes to apply. Without
@@ -20,40 +17,52 @@ export const adoptVolumes = async (args: readonly string[], env: NodeJS.ProcessE
   const { values, positionals, rest } = takeFlags(args, { pool: 'string', size: 'string', write: 'boolean' });
   const capacityBytes = parseQuantity(String(values.size ?? ''));
   if (positionals.length === 0 || capacityBytes === undefined) throw new ConfigError([USAGE]);
-  const { options, pools } = await loadConfig(rest, env);
-  const context = assemble({ options, pools }, createLog('silent'), noObserver, noStep);
-  for (const { pool, ledger } of context.shelves.values()) {
-    await pool.root.prepare();
-    await ledger.load();
-  }
-  const shelf = pickShelf(context, values.pool === undefined ? undefined : String(values.pool), '--pool');
-  let failed = 0;
-  for (const text of positionals) {
-    try {
-      const command = { directory: parseDirectory(text), capacityBytes, write: values.write === true };
-      process.stdout.write(formatPersistentVolume(await adoptDirectory(shelf, command), options.driverName));
-    } catch (thrown) {
-      failed += 1;
-      process.stderr.write(`csi-subdir: ${text}: ${DriverError.from(thrown).message}\n`);
+  const config = await loadConfig(rest, env);
+  const command = { capacityBytes, write: values.write === true };
+  const failed = await withPools(config, async (context) => {
+    for (const { pool, ledger } of context.shelves.values()) {
+      await pool.root.prepare();
+      await ledger.load();
     }
-  }
-  await Promise.all([...context.shelves.values()].map(({ pool }) => pool.close()));
-  if (values.write !== true) process.stderr.write('csi-subdir: nothing was written: add --write to make the records\n');
+    const shelf = pickShelf(context, values.pool === undefined ? undefined : String(values.pool), '--pool');
+    let count = 0;
+    for (const text of positionals) {
+      try {
+        const view = await adoptDirectory(shelf, { ...command, directory: parseDirectory(text) });
+        process.stdout.write(formatPersistentVolume(view, config.options.driverName, context.topology));
+      } catch (thrown) {
+        count += 1;
+        process.stderr.write(`csi-subdir: ${text}: ${DriverError.from(thrown).message}\n`);
+      }
+    }
+    return count;
+  });
+  if (!command.write) process.stderr.write('csi-subdir: nothing was written: add --write to make the records\n');
   return failed === 0 ? 0 : 1;
 };
 
 const USAGE = 'usage: csi-subdir volumes adopt --size QUANTITY [--pool NAME] [--write] [--config FILE] DIRECTORY...';
 
-const formatPersistentVolume = ({ volumeId, capacityBytes, attributes }: VolumeView, driver: string): string =>
+const formatPersistentVolume = (
+  { volumeId, capacityBytes, attributes }: VolumeView,
+  driver: string,
+  topology: Topology | undefined,
+): string =>
   `---\n${stringify({
     apiVersion: 'v1',
     kind: 'PersistentVolume',
-    metadata: { name: volumeId.replaceAll('/', '-') },
+    // Without the annotation external-provisioner would leave the volume when the PV is to be deleted.
+    metadata: { name: volumeId.replaceAll('/', '-'), annotations: { 'pv.kubernetes.io/provisioned-by': driver } },
     spec: {
       capacity: { storage: String(capacityBytes) },
       accessModes: ['ReadWriteMany'],
       persistentVolumeReclaimPolicy: 'Retain',
       storageClassName: '',
       csi: { driver, volumeHandle: volumeId, volumeAttributes: attributes },
+      ...(topology === undefined ? {} : { nodeAffinity: affinityTo(topology) }),
     },
   })}`;
+
+const affinityTo = ({ key, node }: Topology) => ({
+  required: { nodeSelectorTerms: [{ matchExpressions: [{ key, operator: 'In', values: [node] }] }] },
+});

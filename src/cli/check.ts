@@ -1,13 +1,12 @@
 import { access, constants } from 'node:fs/promises';
-import { assemble } from '../assemble.ts';
-import { type Config, ConfigError, loadConfig } from '../config.ts';
+import { type Config, ConfigError, isShared, loadConfig } from '../config.ts';
 import { formatBytes } from '../domain/capacity.ts';
 import { DriverError } from '../domain/errors.ts';
-import { noObserver } from '../host/exec.ts';
-import { noStep } from '../host/step.ts';
-import { createLog } from '../log.ts';
-import type { Facts } from '../pools/facts.ts';
+import { CommandError } from '../host/exec.ts';
+import { adviceFor, type Facts } from '../pools/facts.ts';
+import type { SizeRule } from '../pools/pool.ts';
 import type { Shelf } from '../volumes/context.ts';
+import { withPools } from './shelves.ts';
 
 /** Prints what each pool is and what is wrong; 1 when anything is. Changes nothing but the driver's own folder. */
 export const runCheck = async (args: readonly string[], env: NodeJS.ProcessEnv): Promise<number> => {
@@ -21,8 +20,10 @@ export const runCheck = async (args: readonly string[], env: NodeJS.ProcessEnv):
   try {
     const config = await loadConfig(args, env);
     say(`config  ${config.options.config}: ok`);
-    await checkTools(complain);
-    for (const shelf of shelvesOf(config)) await checkPool(shelf, say, complain);
+    await checkTools(config, complain);
+    await withPools(config, async ({ shelves }) => {
+      for (const shelf of shelves.values()) await checkPool(shelf, say, complain);
+    });
   } catch (thrown) {
     if (!(thrown instanceof ConfigError)) throw thrown;
     for (const problem of thrown.problems) complain(`config  WRONG  ${problem}`);
@@ -32,21 +33,38 @@ export const runCheck = async (args: readonly string[], env: NodeJS.ProcessEnv):
   return wrong === 0 ? 0 : 1;
 };
 
-const shelvesOf = (config: Config): readonly Shelf[] => {
-  return [...assemble(config, createLog('silent'), noObserver, noStep).shelves.values()];
-};
+/** What is run, and the Debian package that has it. */
+const TOOLS = {
+  '/bin/mount': 'mount',
+  '/bin/umount': 'mount',
+  '/bin/rm': 'coreutils',
+  '/bin/cp': 'coreutils',
+  '/bin/sync': 'coreutils',
+  '/usr/bin/du': 'coreutils',
+  '/usr/bin/nice': 'coreutils',
+  '/usr/bin/find': 'findutils',
+  '/usr/bin/ionice': 'util-linux',
+  '/usr/bin/setpriv': 'util-linux',
+  '/usr/bin/unshare': 'util-linux',
+} as const;
+const SHARED_TOOLS = { '/usr/bin/stat': 'coreutils', '/usr/bin/prlimit': 'util-linux' } as const;
+const NFS_TOOLS = { '/sbin/mount.nfs': 'nfs-common' } as const;
 
-const checkTools = async (complain: (line: string) => void): Promise<void> => {
-  for (const tool of ['/bin/mount', '/bin/umount', '/bin/rm']) {
-    await access(tool, constants.X_OK).catch(() =>
-      complain(`tools   WRONG  ${tool} is missing: install util-linux and coreutils`),
-    );
+const checkTools = async ({ pools }: Config, complain: (line: string) => void): Promise<void> => {
+  const all = Object.values(pools);
+  const needed = {
+    ...TOOLS,
+    ...(all.some(isShared) ? SHARED_TOOLS : {}),
+    ...(all.some(({ nfs }) => nfs !== undefined) ? NFS_TOOLS : {}),
+  };
+  for (const [tool, packaged] of Object.entries(needed)) {
+    await access(tool, constants.X_OK).catch(() => complain(`tools   WRONG  ${tool} is missing: install ${packaged}`));
   }
   if (process.getuid?.() !== 0) complain('user    WRONG  not root: volumes cannot be mounted or given an owner');
 };
 
 const checkPool = async (
-  { pool, ledger }: Shelf,
+  { pool, ledger, snapshots }: Shelf,
   say: (line: string) => void,
   complain: (line: string) => void,
 ): Promise<void> => {
@@ -54,27 +72,39 @@ const checkPool = async (
   try {
     await pool.root.prepare();
     const facts = await pool.findOut();
-    const { records, unreadable } = await ledger.load();
+    const listings = [await ledger.load(), await snapshots.load()] as const;
     say(`${label}: ${describeFacts(facts)}`);
+    say(`        sizes: ${describeSizes(facts, pool.sizes)}`);
     say(
-      `        volumes: ${records.length}, asking for ${formatBytes(ledger.allocatedBytes())}${describeBudget(pool.budgetBytes)}`,
+      `        volumes: ${ledger.list().length}, asking for ${formatBytes(ledger.allocatedBytes())}${describeBudget(pool.budgetBytes)}`,
     );
+    say(`        snapshots: ${snapshots.list().length}`);
     if (facts.readOnly) complain('        WRONG  the file system is mounted read-only');
-    for (const { reason } of unreadable) complain(`        WRONG  ${reason}`);
+    for (const { reason } of listings.flatMap(({ unreadable }) => unreadable)) complain(`        WRONG  ${reason}`);
   } catch (thrown) {
-    const error = DriverError.from(thrown);
-    const cause = error.kind === 'internal' && error.cause instanceof Error ? `: ${error.cause.message}` : '';
-    complain(`${label}: WRONG  ${error.message}${cause}`);
+    complain(`${label}: WRONG  ${explain(DriverError.from(thrown))}`);
   }
 };
 
-const describeFacts = ({ fileSystem, device, reflink, quota, space }: Facts): string =>
+/** There is no log to look into: what a child has said is said here. */
+const explain = ({ message, kind, cause }: DriverError): string => {
+  if (cause instanceof CommandError) return `${message.replace(': see the log', '')}: ${cause.stderr.trim()}`;
+  return kind === 'internal' && cause instanceof Error ? `${message}: ${cause.message}` : message;
+};
+
+const describeFacts = ({ fileSystem, device, subvolumes, reflink, space }: Facts): string =>
   [
     `${fileSystem} on ${device}`,
     `${formatBytes(space.availableBytes)} of ${formatBytes(space.totalBytes)} free`,
+    ...(subvolumes ? ['volumes are subvolumes'] : []),
     reflink ? 'copies share blocks (reflink)' : 'copies are full copies (no reflink)',
-    quota === 'none' ? 'no quota' : `quota possible (${quota})`,
   ].join(', ');
 
+const describeSizes = (facts: Facts, rule: SizeRule): string => {
+  if (rule === 'budget' || rule === 'none') return `not enforced, as configured (sizes: ${rule})`;
+  if (facts.sizes === 'none') return `not enforced: ${adviceFor(facts)}`;
+  return `enforced, by ${facts.sizes === 'qgroup' ? 'btrfs quota groups' : 'project quotas'}`;
+};
+
 const describeBudget = (bytes: number | undefined): string =>
-  bytes === undefined ? ', no capacity set: sizes are not limited' : ` of ${formatBytes(bytes)}`;
+  bytes === undefined ? ', no capacity set' : ` of ${formatBytes(bytes)}`;

@@ -9,6 +9,8 @@ export const help = (): string => `csi-subdir ${VERSION}: every PersistentVolume
   csi-subdir volumes list [-o json]   list the volumes that the records know
   csi-subdir volumes adopt --size QUANTITY [--pool NAME] [--write] DIRECTORY...
                                       make directories that exist into volumes, and print their PVs
+  csi-subdir volumes enforce [--pool NAME] [--write]
+                                      hold volumes to their size that were made before sizes were enforced
   csi-subdir demo [--keep]            take one volume through its life, here and now, without a cluster
 
 Options (each also from the environment):

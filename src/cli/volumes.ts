@@ -1,16 +1,21 @@
-import { assemble } from '../assemble.ts';
 import { ConfigError, loadConfig } from '../config.ts';
 import { formatBytes } from '../domain/capacity.ts';
 import { formatHandle } from '../domain/handle.ts';
 import type { VolumeRecord } from '../domain/volume.ts';
-import { noObserver } from '../host/exec.ts';
-import { noStep } from '../host/step.ts';
-import { createLog } from '../log.ts';
+import type { Context } from '../volumes/context.ts';
+import { withPools } from './shelves.ts';
 
 /** `volumes list [-o json]`: what the records say, read afresh. 1 when a record cannot be read. */
 export const listVolumes = async (args: readonly string[], env: NodeJS.ProcessEnv): Promise<number> => {
   const { json, rest } = parseOutput(args);
-  const { shelves } = assemble(await loadConfig(rest, env), createLog('silent'), noObserver, noStep);
+  const { rows, unreadable } = await withPools(await loadConfig(rest, env), readRows);
+  process.stdout.write(json ? `${JSON.stringify(rows, null, 2)}\n` : formatTable(rows));
+  return unreadable === 0 ? 0 : 1;
+};
+
+type Row = VolumeRecord & { readonly handle: string; readonly pool: string };
+
+const readRows = async ({ shelves }: Context) => {
   const rows: Row[] = [];
   let unreadable = 0;
   for (const { pool, ledger } of shelves.values()) {
@@ -21,15 +26,12 @@ export const listVolumes = async (args: readonly string[], env: NodeJS.ProcessEn
     for (const record of ledger.list())
       rows.push({ handle: formatHandle({ pool: pool.name, name: record.name }), pool: pool.name, ...record });
   }
-  process.stdout.write(json ? `${JSON.stringify(rows, null, 2)}\n` : formatTable(rows));
-  return unreadable === 0 ? 0 : 1;
+  return { rows, unreadable };
 };
-
-type Row = VolumeRecord & { readonly handle: string; readonly pool: string };
 
 const parseOutput = (args: readonly string[]): { readonly json: boolean; readonly rest: readonly string[] } => {
   const [action, ...others] = args;
-  if (action !== 'list') throw new ConfigError(['usage: csi-subdir volumes list|adopt (see csi-subdir help)']);
+  if (action !== 'list') throw new ConfigError(['usage: csi-subdir volumes list|adopt|enforce (see csi-subdir help)']);
   const at = others.indexOf('-o');
   if (at === -1) return { json: false, rest: others };
   if (others[at + 1] !== 'json') throw new ConfigError(['-o: expected json']);

@@ -9,11 +9,22 @@ export interface CapacityRange {
 /** What a claim without a size gets, in bytes, unless its limit is smaller. */
 export const DEFAULT_CAPACITY_BYTES = 1024 ** 3;
 export const MINIMUM_CAPACITY_BYTES = 1;
+/** What a volume may hold in any case: less is used up by an empty directory. */
+export const MINIMUM_LIMIT_BYTES = 1024 ** 2;
 
-/** The size a new volume gets: what is required, else the default within the limit. */
-export const chooseCapacity = ({ requiredBytes, limitBytes }: CapacityRange): number => {
-  if (requiredBytes > 0) return requiredBytes;
-  return limitBytes > 0 ? Math.min(limitBytes, DEFAULT_CAPACITY_BYTES) : DEFAULT_CAPACITY_BYTES;
+/** The limit that holds a volume to a size: whole KiB, in which project quotas are set. */
+export const limitFor = (capacityBytes: number): number =>
+  Math.max(Math.ceil(capacityBytes / 1024) * 1024, MINIMUM_LIMIT_BYTES);
+
+/**
+ * The size a new volume gets: what is required, else the default within the limit; never less than its source has.
+ * Throws out-of-range.
+ */
+export const chooseCapacity = ({ requiredBytes, limitBytes }: CapacityRange, sourceBytes = 0): number => {
+  const wanted = Math.max(DEFAULT_CAPACITY_BYTES, sourceBytes);
+  const bytes = requiredBytes || (limitBytes > 0 ? Math.min(limitBytes, wanted) : wanted);
+  if (bytes >= sourceBytes) return bytes;
+  throw new DriverError('out-of-range', `capacity_range: expected at least the ${sourceBytes} bytes of the source`);
 };
 
 /** True when a volume of `bytes` is a valid answer to a request for `range`. */

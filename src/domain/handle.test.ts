@@ -1,6 +1,15 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { formatHandle, isRecordName, nameRecord, parseHandle } from './handle.ts';
+import {
+  formatGroupHandle,
+  formatHandle,
+  formatSnapshotHandle,
+  isRecordName,
+  nameRecord,
+  parseGroupHandle,
+  parseHandle,
+  parseSnapshotHandle,
+} from './handle.ts';
 
 const poolName = fc.stringMatching(/^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/);
 
@@ -12,6 +21,27 @@ describe('a handle', () => {
         const text = formatHandle(handle);
         expect(parseHandle(text)).toEqual(handle);
         expect(Buffer.byteLength(text)).toBeLessThanOrEqual(128);
+      }),
+    );
+  });
+
+  it('of one sort is never taken for another', () => {
+    fc.assert(
+      fc.property(poolName, fc.string({ unit: 'binary', maxLength: 200 }), (pool, requested) => {
+        const handle = { pool, name: nameRecord(requested, 'snapshot') };
+        const [volume, snapshot, group] = [
+          formatHandle(handle),
+          formatSnapshotHandle(handle),
+          formatGroupHandle(handle.name),
+        ];
+        expect([parseHandle(volume), parseHandle(snapshot), parseHandle(group)]).toEqual([
+          handle,
+          undefined,
+          undefined,
+        ]);
+        expect([volume, snapshot, group].map(parseSnapshotHandle)).toEqual([undefined, handle, undefined]);
+        expect([volume, snapshot, group].map(parseGroupHandle)).toEqual([undefined, undefined, handle.name]);
+        expect(Buffer.byteLength(snapshot)).toBeLessThanOrEqual(128);
       }),
     );
   });

@@ -22,7 +22,7 @@ describe('StorageClass parameters', () => {
   it.each([
     [
       { server: 'nas' },
-      'parameters: expected only the keys pool, directory, mode, uid, gid, onDelete, existing, got "server"',
+      'parameters: expected only the keys pool, directory, mode, uid, gid, onDelete, compression, existing, got "server"',
     ],
     [{ mode: '999' }, 'parameters.mode: expected an octal mode like "0770", got "999"'],
     [{ uid: '-1' }, 'parameters.uid: expected a number from 0 to 4294967294, got "-1"'],

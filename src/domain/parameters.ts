@@ -1,6 +1,6 @@
 import { invalid } from './errors.ts';
 import { parseDirectory } from './paths.ts';
-import type { Claim, Existing, OnDelete, Ownership, Settings } from './volume.ts';
+import { type Claim, COMPRESSIONS, type Existing, type OnDelete, type Ownership, type Settings } from './volume.ts';
 
 /** What a StorageClass may say, each key with its meaning: the reference table is made from this. */
 export const STORAGE_CLASS_PARAMETERS = {
@@ -10,11 +10,12 @@ export const STORAGE_CLASS_PARAMETERS = {
   uid: 'Numeric owner of the volume directory.',
   gid: 'Numeric group of the volume directory.',
   onDelete: 'What DeleteVolume does with the directory: delete, retain or archive.',
+  compression: 'On btrfs: how what is written from now on is compressed: zstd, lzo, zlib or none.',
   existing: 'What happens where the directory exists already: fail or adopt (keep its data, its owner and its mode).',
 } as const;
 
 /** Those of them that a VolumeAttributesClass may change later. */
-export const MUTABLE_PARAMETERS = ['mode', 'uid', 'gid', 'onDelete'] as const;
+export const MUTABLE_PARAMETERS = ['mode', 'uid', 'gid', 'onDelete', 'compression'] as const;
 
 export interface VolumeParameters {
   readonly pool?: string;
@@ -50,6 +51,12 @@ export const parseParameters = (raw: Readonly<Record<string, string>>, field: st
 export const parseMutableParameters = (raw: Readonly<Record<string, string>>, field: string): Partial<Settings> => {
   refuseUnknown(Object.keys(raw), MUTABLE_PARAMETERS, field);
   return parseSettings(raw, field);
+};
+
+/** Parameters of a VolumeSnapshotClass or a VolumeGroupSnapshotClass: we know none of our own. */
+export const parseSnapshotParameters = (raw: Readonly<Record<string, string>>, field: string): void => {
+  const unknown = Object.keys(ownParameters(raw))[0];
+  if (unknown !== undefined) throw invalid(field, 'no parameters: a snapshot has none', unknown);
 };
 
 /** Who asks, as external-provisioner says it with --extra-create-metadata. */
@@ -91,6 +98,9 @@ const parseSettings = (raw: Readonly<Record<string, string>>, field: string): Pa
   if (raw.gid !== undefined) settings.gid = parseId(raw.gid, `${field}.gid`);
   if (raw.onDelete !== undefined) {
     settings.onDelete = oneOf<OnDelete>(raw.onDelete, ['delete', 'retain', 'archive'], `${field}.onDelete`);
+  }
+  if (raw.compression !== undefined) {
+    settings.compression = oneOf(raw.compression, COMPRESSIONS, `${field}.compression`);
   }
   return settings;
 };

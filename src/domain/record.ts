@@ -1,22 +1,35 @@
 import * as z from 'zod';
+import { isCopyName } from './copy.ts';
 import { DriverError, quote } from './errors.ts';
 import { isRecordName } from './handle.ts';
 import { parseDirectory } from './paths.ts';
-import type { VolumeRecord } from './volume.ts';
-
-/** A record as text, for people too: indented, one newline at the end. */
-export const formatRecord = (record: VolumeRecord): string => `${JSON.stringify(record, null, 2)}\n`;
+import type { SnapshotRecord } from './snapshot.ts';
+import { COMPRESSIONS, type VolumeRecord } from './volume.ts';
 
 /** Reads a record back as strictly as a request: whoever can write to the root must not steer us out of it. */
-export const parseRecord = (text: string, name: string): VolumeRecord => {
-  const result = recordSchema.safeParse(parseJson(text, name));
+export type ParseRecord<Kind> = (text: string, name: string) => Kind;
+
+/** A record as text, for people too: indented, one newline at the end. */
+export const formatRecord = (record: VolumeRecord | SnapshotRecord): string => `${JSON.stringify(record, null, 2)}\n`;
+
+export const parseVolumeRecord: ParseRecord<VolumeRecord> = (text, name) => parse(volumeSchema, text, name);
+
+export const parseSnapshotRecord: ParseRecord<SnapshotRecord> = (text, name) => parse(snapshotSchema, text, name);
+
+const parse = <Kind extends { readonly name: string }>(schema: z.ZodType<Kind>, text: string, name: string): Kind => {
+  const result = schema.safeParse(parseJson(text, name));
   if (!result.success) throw unreadable(name, z.prettifyError(result.error));
   if (result.data.name !== name) throw unreadable(name, `it says it is ${quote(result.data.name)}`);
-  const { claim, ...record } = result.data;
-  return claim === undefined ? record : { ...record, claim };
+  return result.data;
 };
 
-const recordSchema = z.object({
+const ownership = {
+  mode: z.int().min(0).max(0o7777),
+  uid: z.int().nonnegative().optional(),
+  gid: z.int().nonnegative().optional(),
+};
+
+const volumeSchema = z.object({
   name: z.string().refine(isRecordName),
   requestedName: z.string(),
   directory: z.string().transform((text, context) => {
@@ -31,13 +44,41 @@ const recordSchema = z.object({
   state: z.enum(['creating', 'ready', 'deleting']),
   parameters: z.record(z.string(), z.string()),
   settings: z.object({
-    mode: z.int().min(0).max(0o7777),
-    uid: z.int().nonnegative(),
-    gid: z.int().nonnegative(),
+    ...ownership,
     onDelete: z.enum(['delete', 'retain', 'archive']),
+    compression: z.enum(COMPRESSIONS).exactOptional(),
   }),
   adopted: z.boolean(),
-  claim: z.object({ namespace: z.string(), name: z.string() }).optional(),
+  limit: z
+    .discriminatedUnion('by', [
+      z.object({ by: z.literal('qgroup') }),
+      z.object({
+        by: z.literal('project'),
+        id: z
+          .int()
+          .positive()
+          .max(2 ** 32 - 2),
+        partial: z.literal(true).exactOptional(),
+      }),
+    ])
+    .exactOptional(),
+  claim: z.object({ namespace: z.string(), name: z.string() }).exactOptional(),
+  source: z.object({ kind: z.enum(['snapshot', 'volume']), id: z.string() }).exactOptional(),
+  copy: z.string().refine(isCopyName).exactOptional(),
+  createdAt: z.string(),
+});
+
+const snapshotSchema = z.object({
+  name: z.string().refine(isRecordName),
+  requestedName: z.string(),
+  volume: z.string().refine(isRecordName),
+  sizeBytes: z.int().nonnegative(),
+  capacityBytes: z.int().nonnegative(),
+  ownership: z.object(ownership),
+  state: z.enum(['copying', 'ready', 'deleting']),
+  group: z
+    .object({ name: z.string().refine(isRecordName), requestedName: z.string(), volumeIds: z.array(z.string()) })
+    .exactOptional(),
   createdAt: z.string(),
 });
 

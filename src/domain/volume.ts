@@ -4,18 +4,22 @@ import type { Directory } from './paths.ts';
 export const LAYOUT = 1;
 
 export type OnDelete = 'delete' | 'retain' | 'archive';
+export const COMPRESSIONS = ['zstd', 'lzo', 'zlib', 'none'] as const;
+export type Compression = (typeof COMPRESSIONS)[number];
 export type Existing = 'fail' | 'adopt';
 
-/** Who owns the volume directory and with which permission bits. */
+/** Who owns the volume directory and with which permission bits; an owner that is left out is whoever makes it. */
 export interface Ownership {
   readonly mode: number;
-  readonly uid: number;
-  readonly gid: number;
+  readonly uid?: number | undefined;
+  readonly gid?: number | undefined;
 }
 
 /** What ControllerModifyVolume may change. */
 export interface Settings extends Ownership {
   readonly onDelete: OnDelete;
+  /** On btrfs, of what is written from now on; left out: as the file system is mounted. */
+  readonly compression?: Compression;
 }
 
 /** The PersistentVolumeClaim a volume was made for, where the provisioner tells (--extra-create-metadata). */
@@ -23,6 +27,19 @@ export interface Claim {
   readonly namespace: string;
   readonly name: string;
 }
+
+/** What a volume was made from, by the id that the caller gave. */
+export interface VolumeSource {
+  readonly kind: 'snapshot' | 'volume';
+  readonly id: string;
+}
+
+/** What holds a volume directory to its size. */
+export type Limit =
+  /** The quota group of its btrfs subvolume. */
+  | { readonly by: 'qgroup' }
+  /** A project of its own on XFS or ext4; `partial` while data that was there before is not counted yet. */
+  | { readonly by: 'project'; readonly id: number; readonly partial?: true };
 
 export type VolumeState = 'creating' | 'ready' | 'deleting';
 
@@ -39,7 +56,15 @@ export interface VolumeRecord {
   readonly settings: Settings;
   /** True when the directory was there before the volume: nothing but DeleteVolume may ever remove it. */
   readonly adopted: boolean;
+  /** Left out: nothing holds it. */
+  readonly limit?: Limit;
   readonly claim?: Claim;
+  readonly source?: VolumeSource;
+  /**
+   * While `creating` from a source: the name of the whole copy. As long as `.csi-subdir/copies/<copy>` is there, it has
+   * not been put in the place of the volume directory; when it has gone, that directory is ours.
+   */
+  readonly copy?: string;
   /** ISO 8601, UTC. */
   readonly createdAt: string;
 }

@@ -8,10 +8,19 @@ import type { Step } from './step.ts';
 
 /**
  * Opens a directory, never through a link. Paths below a root are walked component by component through
- * /proc/self/fd: the openat(2) that Node does not have. Whoever swaps a directory for a link meanwhile gets an error,
+ * /proc/PID/fd: the openat(2) that Node does not have. Whoever swaps a directory for a link meanwhile gets an error,
  * not our hand on what the link points at.
  */
 export const openDirectory = (path: string): Promise<FileHandle> => open(path, OPEN_DIRECTORY).catch(refuseLink);
+
+/** Opens a directory by its components below `root`, one after the other. */
+export const openInside = async (root: string, components: readonly string[]): Promise<FileHandle> => {
+  let current = await openDirectory(root);
+  for (const component of components) {
+    current = await using(current, () => openDirectory(join(pathOf(current), component)));
+  }
+  return current;
+};
 
 export const OPEN_DIRECTORY = constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW;
 
@@ -26,7 +35,7 @@ export const refuseLink = (thrown: unknown): never => {
 
 /** Opens a volume directory below `root`. Throws not-found, or failed-precondition for a link. */
 export const openBelow = (root: string, directory: Directory): Promise<FileHandle> =>
-  walk(root, componentsOf(directory)).catch((thrown: unknown) => {
+  openInside(root, componentsOf(directory)).catch((thrown: unknown) => {
     throw named(directory, thrown);
   });
 
@@ -37,36 +46,44 @@ export const withParent = async <Value>(
   work: (parent: FileHandle, leaf: string) => Promise<Value>,
 ): Promise<Value> => {
   const components = componentsOf(directory);
-  const parent = await walk(root, components.slice(0, -1)).catch((thrown: unknown) => {
+  const parent = await openInside(root, components.slice(0, -1)).catch((thrown: unknown) => {
     throw named(directory, thrown);
   });
   return using(parent, () => work(parent, components.at(-1) ?? ''));
 };
 
+/** Makes one directory. False when there is something already, whatever it is. */
+export type MakeNew = (path: string) => Promise<boolean>;
+
 /**
- * Makes the directory, its parents too, and gives it its owner. The answer says whether it was there before; then
- * nothing about it is changed. What is made is on disk when this returns.
+ * Makes the directory with `makeNew`, plain parents too, and gives it its owner. The answer says whether it was there
+ * before; then nothing about it is changed. What is made is on disk when this returns.
  */
 export const makeBelow = async (
   root: string,
   directory: Directory,
   ownership: Ownership,
+  makeNew: MakeNew,
   step: Step,
 ): Promise<'made' | 'existed'> => {
   try {
-    const parents = componentsOf(directory).slice(0, -1);
-    for (const depth of parents.keys()) await ensureParent(root, parents.slice(0, depth + 1));
-    return await withParent(root, directory, (parent, leaf) => makeIn(parent, leaf, ownership, step));
+    await makeParents(root, directory);
+    return await withParent(root, directory, (parent, leaf) => makeIn(parent, leaf, ownership, makeNew, step));
   } catch (thrown) {
     if (errnoOf(thrown) !== 'ENOENT') throw named(directory, thrown);
     throw new DriverError('aborted', `directory ${quote(directory)} was moved while it was made`, { cause: thrown });
   }
 };
 
-const makeIn = async (parent: FileHandle, leaf: string, ownership: Ownership, step: Step) => {
+/** Makes what is missing of the directories above a volume directory. */
+export const makeParents = async (root: string, directory: Directory): Promise<void> => {
+  const parents = componentsOf(directory).slice(0, -1);
+  for (const depth of parents.keys()) await ensureParent(root, parents.slice(0, depth + 1));
+};
+
+const makeIn = async (parent: FileHandle, leaf: string, ownership: Ownership, makeNew: MakeNew, step: Step) => {
   const path = join(pathOf(parent), leaf);
-  const made = await makeNew(path, 0o700);
-  if (!made) {
+  if (!(await makeNew(path))) {
     await using(await openDirectory(path), async () => {});
     return 'existed';
   }
@@ -83,22 +100,26 @@ const makeIn = async (parent: FileHandle, leaf: string, ownership: Ownership, st
   return 'made';
 };
 
-/** False when there is something already, whatever it is. */
-const makeNew = async (path: string, mode: number): Promise<boolean> => {
-  try {
-    await mkdir(path, mode);
-    return true;
-  } catch (thrown) {
-    if (errnoOf(thrown) === 'EEXIST') return false;
-    throw thrown;
-  }
-};
+/** Makes a plain directory with these permission bits. */
+export const makePlain =
+  (mode: number): MakeNew =>
+  async (path) => {
+    try {
+      await mkdir(path, mode);
+      return true;
+    } catch (thrown) {
+      if (errnoOf(thrown) === 'EEXIST') return false;
+      throw thrown;
+    }
+  };
 
-/** Owner first: chown(2) clears the set-id bits that the mode may have. */
+/** Owner first: chown(2) clears the set-id bits that the mode may have. A server that squashes root refuses any. */
 export const own = async (directory: FileHandle, { mode, uid, gid }: Ownership): Promise<void> => {
-  await directory.chown(uid, gid);
+  if (uid !== undefined || gid !== undefined) await directory.chown(uid ?? UNCHANGED, gid ?? UNCHANGED);
   await directory.chmod(mode);
 };
+
+const UNCHANGED = -1;
 
 /** What is at the path itself, links not followed. */
 export const kindOf = async (path: string): Promise<'missing' | 'directory' | 'other'> => {
@@ -110,8 +131,8 @@ export const kindOf = async (path: string): Promise<'missing' | 'directory' | 'o
   }
 };
 
-/** The path of an open directory: stays the same one however its names change. */
-export const pathOf = (directory: FileHandle): string => `/proc/self/fd/${directory.fd}`;
+/** The path of an open directory, for this process and its children: stays the same one however its names change. */
+export const pathOf = (directory: FileHandle): string => `/proc/${process.pid}/fd/${directory.fd}`;
 
 /** Runs `work` and closes the handle, whatever happens. */
 export const using = async <Value>(
@@ -125,18 +146,12 @@ export const using = async <Value>(
   }
 };
 
-const walk = async (root: string, components: readonly string[]): Promise<FileHandle> => {
-  let current = await openDirectory(root);
-  for (const component of components) {
-    current = await using(current, () => openDirectory(join(pathOf(current), component)));
-  }
-  return current;
-};
-
 const ensureParent = async (root: string, components: readonly string[]): Promise<void> =>
-  using(await walk(root, components.slice(0, -1)), async (above) => {
-    if (await makeNew(join(pathOf(above), components.at(-1) ?? ''), 0o755)) await above.sync();
+  using(await openInside(root, components.slice(0, -1)), async (above) => {
+    if (await makeParent(join(pathOf(above), components.at(-1) ?? ''))) await above.sync();
   });
+
+const makeParent = makePlain(0o755);
 
 const named = (directory: Directory, thrown: unknown): unknown => {
   if (errnoOf(thrown) === 'ENOENT') {

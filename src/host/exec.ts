@@ -5,11 +5,14 @@ import { DriverError } from '../domain/errors.ts';
 export interface Command {
   readonly binary: `/${string}`;
   readonly args: readonly string[];
+  readonly cwd?: string;
   /** Milliseconds until the whole process group is killed. */
   readonly deadlineMs?: number;
+  /** In the place of a deadline, for work whose length nobody knows: the group is killed when this is aborted. */
+  readonly signal?: AbortSignal;
 }
 
-/** Runs a child and answers its standard output. Throws CommandError, or deadline-exceeded. */
+/** Runs a child and answers its standard output. Throws CommandError, deadline-exceeded, or what `signal` says. */
 export type Exec = (command: Command) => Promise<string>;
 
 /** How children ended, for the metrics. */
@@ -46,8 +49,10 @@ const MAX_OUTPUT_CHARACTERS = 1_000_000;
 
 export const createExec =
   (observer: ExecObserver): Exec =>
-  async ({ binary, args, deadlineMs = DEFAULT_DEADLINE_MS }) => {
+  async ({ binary, args, cwd, deadlineMs = DEFAULT_DEADLINE_MS, signal }) => {
+    signal?.throwIfAborted();
     const child = execa(binary, args, {
+      ...(cwd === undefined ? {} : { cwd }),
       env: { LC_ALL: 'C' },
       extendEnv: false,
       stdin: 'ignore',
@@ -65,7 +70,7 @@ export const createExec =
     );
     ended.finally(observer.ended).catch(() => {});
 
-    const onTime = await within(ended, deadlineMs);
+    const onTime = await (signal === undefined ? within(ended, deadlineMs) : until(ended, signal));
     if (onTime !== undefined) return onTime.value;
     observer.killed();
     if (child.pid !== undefined) killGroup(child.pid);
@@ -74,6 +79,7 @@ export const createExec =
       REAP_MS,
     );
     if (reaped === undefined) observer.abandoned();
+    signal?.throwIfAborted();
     throw new DriverError('deadline-exceeded', `${binary} gave no answer within ${deadlineMs} ms`);
   };
 
@@ -87,6 +93,21 @@ const within = async <Value>(promise: Promise<Value>, ms: number): Promise<{ rea
     return await Promise.race([promise.then((value) => ({ value })), late]);
   } finally {
     clearTimeout(timer);
+  }
+};
+
+/** The promise's value, or undefined when `signal` is aborted first. Its failure is thrown. */
+const until = async <Value>(
+  promise: Promise<Value>,
+  signal: AbortSignal,
+): Promise<{ readonly value: Value } | undefined> => {
+  const { promise: aborted, resolve } = Promise.withResolvers<undefined>();
+  const give = (): void => resolve(undefined);
+  signal.addEventListener('abort', give, { once: true });
+  try {
+    return await Promise.race([promise.then((value) => ({ value })), aborted]);
+  } finally {
+    signal.removeEventListener('abort', give);
   }
 };
 

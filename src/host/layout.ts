@@ -11,9 +11,11 @@ import { createWhole } from './whole-file.ts';
 export const prepareLayout = async (root: string, own: OwnFolder, step: Step): Promise<void> => {
   await requireRealPath(root);
   await ensureFolder(join(root, OWN_FOLDER));
-  for (const name of ['volumes', 'trash']) await ensureFolder(join(await own.path(), name));
+  for (const name of OWN_FOLDERS) await ensureFolder(join(await own.path(), name));
   await ensureLayout(own, step);
 };
+
+const OWN_FOLDERS = ['volumes', 'snapshots', 'data', 'copies', 'trash', 'projects'];
 
 /** The mount table knows real paths only, and what a link points at can be changed under us. */
 const requireRealPath = async (path: string): Promise<void> => {

@@ -1,25 +1,26 @@
 import { readdir, readFile, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DriverError, errnoOf } from '../domain/errors.ts';
-import { formatRecord, parseRecord } from '../domain/record.ts';
+import { formatRecord, type ParseRecord } from '../domain/record.ts';
+import type { SnapshotRecord } from '../domain/snapshot.ts';
 import type { VolumeRecord } from '../domain/volume.ts';
 import type { OwnFolder } from './own-folder.ts';
 import type { Step } from './step.ts';
 import { createWhole, replaceWhole } from './whole-file.ts';
 
 /** The record files of one folder. A file is always whole, and on disk when a call returns. */
-export interface Records {
-  readonly read: (name: string) => Promise<VolumeRecord | undefined>;
+export interface Records<Kind> {
+  readonly read: (name: string) => Promise<Kind | undefined>;
   /** False when there is a record of that name already: of two that create, one wins. */
-  readonly create: (record: VolumeRecord) => Promise<boolean>;
-  readonly replace: (record: VolumeRecord) => Promise<void>;
+  readonly create: (record: Kind) => Promise<boolean>;
+  readonly replace: (record: Kind) => Promise<void>;
   readonly remove: (name: string) => Promise<void>;
   readonly names: () => Promise<readonly string[]>;
-  readonly list: () => Promise<RecordListing>;
+  readonly list: () => Promise<RecordListing<Kind>>;
 }
 
-export interface RecordListing {
-  readonly records: readonly VolumeRecord[];
+export interface RecordListing<Kind> {
+  readonly records: readonly Kind[];
   readonly unreadable: readonly { readonly name: string; readonly reason: string }[];
 }
 
@@ -27,12 +28,16 @@ const SUFFIX = '.json';
 /** Records read at a time: more only wait in the four threads of the pool. */
 const READERS = 16;
 
-export const createRecords = (folder: OwnFolder, step: Step): Records => {
+export const createRecords = <Kind extends VolumeRecord | SnapshotRecord>(
+  folder: OwnFolder,
+  parse: ParseRecord<Kind>,
+  step: Step,
+): Records<Kind> => {
   const pathOf = async (name: string): Promise<string> => join(await folder.path(), `${name}${SUFFIX}`);
 
-  const read = async (name: string): Promise<VolumeRecord | undefined> => {
+  const read = async (name: string): Promise<Kind | undefined> => {
     try {
-      return parseRecord(await readFile(await pathOf(name), 'utf8'), name);
+      return parse(await readFile(await pathOf(name), 'utf8'), name);
     } catch (thrown) {
       if (errnoOf(thrown) !== 'ENOENT') throw thrown;
       await folder.requireThere();
@@ -62,11 +67,11 @@ export const createRecords = (folder: OwnFolder, step: Step): Records => {
   };
 };
 
-const collect = async (
+const collect = async <Kind>(
   names: readonly string[],
-  read: (name: string) => Promise<VolumeRecord | undefined>,
-): Promise<RecordListing> => {
-  const records: VolumeRecord[] = [];
+  read: (name: string) => Promise<Kind | undefined>,
+): Promise<RecordListing<Kind>> => {
+  const records: Kind[] = [];
   const unreadable: { name: string; reason: string }[] = [];
   const readOne = async (name: string): Promise<void> => {
     try {

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { link, open, readdir, rename, stat, unlink } from 'node:fs/promises';
+import { link, lstat, open, readdir, rename, rmdir, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { errnoOf } from '../domain/errors.ts';
 import type { OwnFolder } from './own-folder.ts';
@@ -42,13 +42,17 @@ export const replaceWhole = async (folder: OwnFolder, name: string, text: string
   await folder.sync();
 };
 
-/** Removes what writers that died have left in a folder: what is younger than `minimumAgeMs` may still be written. */
+/**
+ * Removes what processes that died have left in a folder, empty directories too: what is younger than `minimumAgeMs`
+ * may still be written.
+ */
 export const removeTemporary = async (folder: OwnFolder, minimumAgeMs: number): Promise<void> => {
   const path = await folder.path();
   const left = (await readdir(path)).filter((file) => file.endsWith(TEMPORARY_SUFFIX));
   for (const file of left) {
-    const { mtimeMs } = await stat(join(path, file));
-    if (Date.now() - mtimeMs >= minimumAgeMs) await unlink(join(path, file));
+    const found = await lstat(join(path, file));
+    if (Date.now() - found.mtimeMs < minimumAgeMs) continue;
+    await (found.isDirectory() ? rmdir : unlink)(join(path, file));
   }
 };
 

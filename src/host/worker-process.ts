@@ -4,24 +4,30 @@ import { createExec, noObserver } from './exec.ts';
 import { createMounter } from './mounter.ts';
 import { createReadMounts } from './mountinfo.ts';
 import { createRoot } from './root.ts';
-import { noStep } from './step.ts';
+import type { Step } from './step.ts';
 import type { WorkerAnswer, WorkerRequest } from './worker.ts';
+import { RECORD_KINDS } from './worker-root.ts';
 
 /**
  * The worker's side: does file work below one root for the process that has started it, until that one goes. Where the
  * root is `mounted`, it is entered once and held: the bare directory below the mount is never taken for an empty pool.
  */
-export const serveWorker = (path: string, mounted: boolean): Promise<number> => {
+export const serveWorker = (path: string, mounted: boolean, step: Step): Promise<number> => {
   let entering: Promise<void> | undefined;
   const exec = createExec(noObserver);
+  const readMounts = createReadMounts();
   const root = createRoot(mounted ? '.' : path, {
     exec,
-    mounter: createMounter(exec, createReadMounts()),
-    step: noStep,
+    mounter: createMounter(exec, readMounts),
+    readMounts,
+    step,
   });
   const methods = new Map<string, (...args: readonly unknown[]) => Promise<unknown>>();
   for (const [name, method] of Object.entries(root)) methods.set(name, method);
-  for (const [name, method] of Object.entries(root.volumes)) methods.set(`volumes.${name}`, method);
+  for (const kind of RECORD_KINDS) {
+    for (const [name, method] of Object.entries(root[kind])) methods.set(`${kind}.${name}`, method);
+  }
+  const cancels = new Map<number, AbortController>();
 
   const enter = async (): Promise<void> => {
     if (!mounted) return;
@@ -33,14 +39,21 @@ export const serveWorker = (path: string, mounted: boolean): Promise<number> => 
   };
 
   process.on('message', (request: WorkerRequest) => {
-    const { id, method, args } = request;
+    if ('cancel' in request) {
+      cancels.get(request.cancel)?.abort(new DriverError('aborted', 'the work was cancelled'));
+      return;
+    }
+    const { id, method, args, cancellable } = request;
     const work = methods.get(method) ?? (() => Promise.reject(new Error(`no method ${method}`)));
+    const cancel = new AbortController();
+    cancels.set(id, cancel);
     enter()
-      .then(() => work(...args))
+      .then(() => work(...args, ...(cancellable ? [cancel.signal] : [])))
       .then(
         (value) => answer({ id, value }),
         (thrown: unknown) => answer({ id, error: describe(thrown) }),
-      );
+      )
+      .finally(() => cancels.delete(id));
   });
   return new Promise((resolve) => process.once('disconnect', () => resolve(0)));
 };

@@ -7,15 +7,22 @@ import type { ExecObserver } from './exec.ts';
  * idles, killed with its process group when an answer is late, replaced at the next call.
  */
 export interface Worker {
-  readonly call: (method: string, args: readonly unknown[], deadlineMs: number) => Promise<unknown>;
+  readonly call: (method: string, args: readonly unknown[], limit: Limit) => Promise<unknown>;
   readonly stop: () => void;
 }
 
-export interface WorkerRequest {
-  readonly id: number;
-  readonly method: string;
-  readonly args: readonly unknown[];
-}
+/** Milliseconds until the worker is killed; or a signal at which the one call is cancelled, however long it takes. */
+export type Limit = number | AbortSignal;
+
+export type WorkerRequest =
+  | {
+      readonly id: number;
+      readonly method: string;
+      readonly args: readonly unknown[];
+      /** The method's last argument is a signal, which ends with a `cancel` of this id. */
+      readonly cancellable: boolean;
+    }
+  | { readonly cancel: number };
 
 export interface WorkerAnswer {
   readonly id: number;
@@ -34,6 +41,8 @@ export interface WorkerOptions {
 const IDLE_MS = 30_000;
 /** How long a killed worker may take to go before it is counted as abandoned. */
 const REAP_MS = 1_000;
+/** How long a call may take to end that was cancelled, before its worker is killed. */
+const CANCEL_MS = 5_000;
 
 export const createWorker = ({ program, args, observer }: WorkerOptions): Worker => {
   let current: Running | undefined;
@@ -89,30 +98,53 @@ export const createWorker = ({ program, args, observer }: WorkerOptions): Worker
   };
 
   return {
-    call: (method, callArgs, deadlineMs) => {
+    call: (method, callArgs, limit) => {
       current ??= start();
       const running = current;
       clearTimeout(running.idle);
       lastId += 1;
       const id = lastId;
+      const send = (request: WorkerRequest): void => {
+        running.child.send(request, (failure) => {
+          if (failure !== null)
+            drop(running, new DriverError('unavailable', 'the worker of the pool has ended', { cause: failure }));
+        });
+      };
+      const killLate = (ms: number): NodeJS.Timeout =>
+        setTimeout(() => kill(running, new DriverError('deadline-exceeded', `no answer within ${ms} ms`)), ms);
       return new Promise((resolve, reject) => {
-        const late = (): void =>
-          kill(running, new DriverError('deadline-exceeded', `no answer within ${deadlineMs} ms`));
-        const timer = setTimeout(late, deadlineMs);
-        const done = () => clearTimeout(timer);
+        const done =
+          typeof limit === 'number'
+            ? endTimer(killLate(limit))
+            : onAbort(limit, () => {
+                send({ cancel: id });
+                return killLate(CANCEL_MS);
+              });
         running.pending.set(id, {
           resolve: (value) => [done(), resolve(value)],
           reject: (reason) => [done(), reject(reason)],
         });
-        running.child.send({ id, method, args: callArgs } satisfies WorkerRequest, (failure) => {
-          if (failure !== null)
-            drop(running, new DriverError('unavailable', 'the worker of the pool has ended', { cause: failure }));
-        });
+        send({ id, method, args: callArgs, cancellable: typeof limit !== 'number' });
       });
     },
     stop: () => {
       if (current !== undefined) retire(current);
     },
+  };
+};
+
+const endTimer = (timer: NodeJS.Timeout) => (): void => clearTimeout(timer);
+
+/** Runs `act` when the signal is aborted, and ends the timer that it answers when what is answered is called. */
+const onAbort = (signal: AbortSignal, act: () => NodeJS.Timeout): (() => void) => {
+  let timer: NodeJS.Timeout | undefined;
+  const abort = (): void => {
+    timer = act();
+  };
+  signal.addEventListener('abort', abort, { once: true });
+  return () => {
+    signal.removeEventListener('abort', abort);
+    clearTimeout(timer);
   };
 };
 

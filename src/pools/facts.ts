@@ -1,35 +1,48 @@
+import { DriverError } from '../domain/errors.ts';
 import type { Space } from '../domain/space.ts';
-import type { MountEntry, ReadMounts } from '../host/mountinfo.ts';
+import type { Abilities } from '../host/abilities.ts';
+import type { ReadMounts } from '../host/mountinfo.ts';
 import type { Root } from '../host/root.ts';
-
-/** What can hold a volume to its size. */
-export type Quota = 'btrfs-qgroup' | 'project-quota' | 'none';
+import type { SizeRule } from './pool.ts';
 
 /** What a pool's root is and can do: found out at start, never configured. */
-export interface Facts {
+export interface Facts extends Abilities {
   readonly fileSystem: string;
   readonly device: string;
   readonly readOnly: boolean;
-  /** Copies that share blocks until they are written. */
-  readonly reflink: boolean;
-  readonly quota: Quota;
   readonly space: Space;
 }
 
-export const findOut = async (root: Root, readMounts: ReadMounts): Promise<Facts> => {
+/** Throws failed-precondition where sizes are to be enforced and cannot be. */
+export const findOut = async (root: Root, readMounts: ReadMounts, rule: SizeRule): Promise<Facts> => {
   const entry = (await readMounts()).holding(root.path);
-  return {
+  const facts: Facts = {
     fileSystem: entry?.fileSystem ?? 'unknown',
     device: entry?.source ?? 'unknown',
     readOnly: entry !== undefined && [...entry.options, ...entry.superOptions].includes('ro'),
-    reflink: await root.canReflink(),
-    quota: entry === undefined ? 'none' : quotaOf(entry),
+    ...(await root.abilities()),
     space: await root.space(),
   };
+  if (rule === 'enforce' && facts.sizes === 'none') {
+    throw new DriverError('failed-precondition', `sizes: enforce: ${adviceFor(facts)}`);
+  }
+  return facts;
 };
 
-const quotaOf = ({ fileSystem, superOptions }: MountEntry): Quota => {
-  if (fileSystem === 'btrfs') return 'btrfs-qgroup';
-  const hasProjects = superOptions.includes('prjquota') || superOptions.includes('pquota');
-  return hasProjects && (fileSystem === 'xfs' || fileSystem === 'ext4') ? 'project-quota' : 'none';
+/** What keeps a root from holding volumes to their sizes, and what to do about it. */
+export const adviceFor = ({ fileSystem, device, obstacle }: Facts): string => {
+  const remedy = REMEDIES[fileSystem];
+  if (remedy === undefined) return `${fileSystem} cannot hold a directory to a size`;
+  const reason = obstacle === undefined ? '' : ` (${obstacle})`;
+  return `${fileSystem} on ${device} does not hold directories to a size${reason}: ${remedy}`;
+};
+
+const NFS = "only the server's own file system can: run the controller there, with nfs.controller.localPath";
+
+const REMEDIES: Readonly<Record<string, string>> = {
+  btrfs: 'install btrfs-progs and run btrfs quota enable on it',
+  xfs: 'install quota and mount it with the option prjquota, anew: a remount does not turn it on',
+  ext4: 'install quota, run tune2fs -O quota,project -Q prjquota on it while it is not mounted, mount it with prjquota',
+  nfs: NFS,
+  nfs4: NFS,
 };

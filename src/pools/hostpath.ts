@@ -5,23 +5,18 @@ import type { Exec } from '../host/exec.ts';
 import type { Mounter } from '../host/mounter.ts';
 import type { ReadMounts } from '../host/mountinfo.ts';
 import { sameDirectory } from '../host/mountinfo.ts';
+import { spaceOfVolume } from '../host/qgroups.ts';
 import { createRoot, type Root, type RootTools } from '../host/root.ts';
-import { spaceByChild, spaceOf } from '../host/space.ts';
-import type { Worker } from '../host/worker.ts';
-import { createWorkerRoot } from '../host/worker-root.ts';
+import { spaceByChild } from '../host/space.ts';
+import { createWorkerRoot, type PoolWorkers } from '../host/worker-root.ts';
 import { findOut } from './facts.ts';
 import type { Pool, PoolSettings } from './pool.ts';
 
 /** A pool on a path of this node: its file work runs in this process, a volume is attached by a bind mount. */
-export const createHostPathPool = (
-  settings: PoolSettings,
-  path: string,
-  tools: RootTools,
-  readMounts: ReadMounts,
-): Pool => ({
-  ...bindPool(settings, createRoot(path, tools), tools.mounter, readMounts),
+export const createHostPathPool = (settings: PoolSettings, path: string, tools: RootTools): Pool => ({
+  ...bindPool(settings, createRoot(path, tools), tools.mounter, tools.readMounts),
   reach: 'node',
-  measure: spaceOf,
+  measure: (volumePath) => spaceOfVolume(tools.exec, volumePath),
   problem: () => undefined,
   close: async () => {},
 });
@@ -31,7 +26,7 @@ export interface SharedTools {
   readonly exec: Exec;
   readonly mounter: Mounter;
   readonly breaker: Breaker;
-  readonly worker: Worker;
+  readonly workers: PoolWorkers;
 }
 
 /** A pool on a path where the same network file system is mounted on every node: nothing of it runs in this process. */
@@ -41,13 +36,16 @@ export const createSharedPathPool = (
   tools: SharedTools,
   readMounts: ReadMounts,
 ): Pool => {
-  const { exec, breaker, worker, mounter } = tools;
+  const { exec, breaker, workers, mounter } = tools;
   return {
-    ...bindPool(settings, createWorkerRoot(path, worker, breaker.run), mounter, readMounts),
+    ...bindPool(settings, createWorkerRoot(path, workers, breaker.run), mounter, readMounts),
     reach: 'everywhere',
     measure: (volumePath) => breaker.run(() => spaceByChild(exec, volumePath)),
     problem: breaker.problem,
-    close: async () => worker.stop(),
+    close: async () => {
+      workers.quick.stop();
+      workers.long.stop();
+    },
   };
 };
 
@@ -60,7 +58,7 @@ const bindPool = (settings: PoolSettings, root: Root, mounter: Mounter, readMoun
     ...settings,
     root,
     mountOptionKind: 'bind' as const,
-    findOut: () => findOut(root, readMounts),
+    findOut: () => findOut(root, readMounts, settings.sizes),
     attach: (directory, stagingPath) => root.bind(directory, stagingPath),
     reattach: async (directory, stagingPath) => {
       await root.kindOf(directory);

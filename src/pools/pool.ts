@@ -13,10 +13,11 @@ export interface Pool {
   readonly reach: 'node' | 'everywhere';
   /** Bytes that all volumes together may ask for; undefined where nobody has set a limit. */
   readonly budgetBytes: number | undefined;
+  readonly sizes: SizeRule;
   readonly defaults: VolumeDefaults;
   readonly mountOptionKind: MountOptionKind;
   readonly root: Root;
-  /** Finds out, by trying, what the root's file system can do. */
+  /** Finds out, by trying, what the root's file system can do. Throws where that is less than it must. */
   readonly findOut: () => Promise<Facts>;
   /** Puts a volume directory at a staging path, with options of the file system. */
   readonly attach: (directory: Directory, stagingPath: string, options: readonly string[]) => Promise<void>;
@@ -34,6 +35,9 @@ export interface Pool {
   readonly close: () => Promise<void>;
 }
 
+/** What the size of a volume means; undefined: it is enforced where the root can. */
+export type SizeRule = 'enforce' | 'budget' | 'none' | undefined;
+
 /** What a volume gets where its StorageClass says nothing. */
 export interface VolumeDefaults {
   readonly template: string;
@@ -45,5 +49,6 @@ export interface VolumeDefaults {
 export interface PoolSettings {
   readonly name: string;
   readonly budgetBytes: number | undefined;
+  readonly sizes: SizeRule;
   readonly defaults: VolumeDefaults;
 }

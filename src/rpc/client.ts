@@ -1,6 +1,7 @@
 import { type ClientUnaryCall, credentials, makeClientConstructor, type ServiceError } from '@grpc/grpc-js';
 import type { MethodDefinition } from '@grpc/proto-loader';
 import type { ControllerDefinition } from '../gen/csi/v1/Controller.ts';
+import type { GroupControllerDefinition } from '../gen/csi/v1/GroupController.ts';
 import type { IdentityDefinition } from '../gen/csi/v1/Identity.ts';
 import type { NodeDefinition } from '../gen/csi/v1/Node.ts';
 import { loadDefinitions } from './definitions.ts';
@@ -20,6 +21,7 @@ export type Client<Definition> = {
 export interface CsiClient {
   readonly identity: Client<IdentityDefinition>;
   readonly controller: Client<ControllerDefinition>;
+  readonly groupController: Client<GroupControllerDefinition>;
   readonly node: Client<NodeDefinition>;
   readonly close: () => void;
 }
@@ -27,16 +29,17 @@ export interface CsiClient {
 /** Speaks CSI on a Unix socket, as the kubelet and the sidecars do. Deadline: 30 s unless said otherwise. */
 export const connectCsi = (socket: string): CsiClient => {
   const definitions = loadDefinitions();
-  const open = ['csi.v1.Identity', 'csi.v1.Controller', 'csi.v1.Node'] as const;
-  const [identity, controller, node] = open.map((name) => {
+  const open = ['csi.v1.Identity', 'csi.v1.Controller', 'csi.v1.GroupController', 'csi.v1.Node'] as const;
+  const services = open.map((name) => {
     const Service = makeClientConstructor(definitions[name], name);
     // The channel's own name would be the escaped path, which HTTP/2 does not take as an authority.
     return new Service(`unix:${socket}`, credentials.createInsecure(), { 'grpc.default_authority': 'localhost' });
   });
-  const clients = { identity: promised(identity), controller: promised(controller), node: promised(node) };
+  const [identity, controller, groupController, node] = services.map(promised);
+  const clients = { identity, controller, groupController, node };
   return {
-    ...(clients as Omit<CsiClient, 'close'>),
-    close: () => [identity, controller, node].map((one) => one?.close()),
+    ...(clients as unknown as Omit<CsiClient, 'close'>),
+    close: () => services.map((one) => one.close()),
   };
 };
 

@@ -8,17 +8,22 @@ import { deleteVolume } from '../volumes/delete.ts';
 import { expandVolume } from '../volumes/expand.ts';
 import { getCapacity, getVolume, listVolumes } from '../volumes/inspect.ts';
 import { modifyVolume } from '../volumes/modify.ts';
+import { createSnapshot } from '../volumes/snapshot.ts';
+import { deleteSnapshot } from '../volumes/snapshot-delete.ts';
+import { getSnapshot, listSnapshots } from '../volumes/snapshot-inspect.ts';
 import { validateVolume } from '../volumes/validate.ts';
 import {
   decodeCapabilities,
   decodeCapability,
   decodeCreate,
+  decodeCreateSnapshot,
   decodeMap,
+  decodePage,
   decodeRange,
   decodeString,
   decodeValidate,
 } from './decode.ts';
-import { encodeHealth, encodePage, encodeVolume } from './encode.ts';
+import { encodeHealth, encodePage, encodeSnapshot, encodeSnapshotPage, encodeVolume } from './encode.ts';
 import type { Methods } from './unary.ts';
 
 export const createController = (context: Context, kind = context.mountOptionKind): Methods<ControllerDefinition> => ({
@@ -39,8 +44,8 @@ export const createController = (context: Context, kind = context.mountOptionKin
   },
 
   ListVolumes: async ({ max_entries, starting_token }) => {
-    if (max_entries < 0) throw invalid('max_entries', '0 or more', String(max_entries));
-    return encodePage(await listVolumes(context, max_entries, starting_token), context.topology);
+    const page = await listVolumes(context, decodePage(max_entries, starting_token));
+    return encodePage(page, context.topology);
   },
 
   GetCapacity: async ({ volume_capabilities, parameters, accessible_topology }) => {
@@ -70,6 +75,24 @@ export const createController = (context: Context, kind = context.mountOptionKin
     return {};
   },
 
+  CreateSnapshot: async (request, call) => ({
+    snapshot: encodeSnapshot(await createSnapshot(context, decodeCreateSnapshot(request), call)),
+  }),
+
+  DeleteSnapshot: async (request, call) => {
+    await deleteSnapshot(context, decodeString(request.snapshot_id, 'snapshot_id'), call);
+    return {};
+  },
+
+  ListSnapshots: async ({ snapshot_id, source_volume_id, max_entries, starting_token }) => {
+    const filter = { snapshotId: snapshot_id || undefined, volumeId: source_volume_id || undefined };
+    return encodeSnapshotPage(await listSnapshots(context, filter, decodePage(max_entries, starting_token)));
+  },
+
+  GetSnapshot: async (request) => ({
+    snapshot: encodeSnapshot(await getSnapshot(context, decodeString(request.snapshot_id, 'snapshot_id'))),
+  }),
+
   ControllerGetCapabilities: () => ({
     capabilities: claimed(context).map((type) => ({ rpc: { type } })),
   }),
@@ -83,6 +106,10 @@ const claimed = ({ topology }: Context): readonly _csi_v1_ControllerServiceCapab
   'GET_VOLUME',
   'VOLUME_CONDITION',
   'MODIFY_VOLUME',
+  'CLONE_VOLUME',
+  'CREATE_DELETE_SNAPSHOT',
+  'LIST_SNAPSHOTS',
+  'GET_SNAPSHOT',
   'SINGLE_NODE_MULTI_WRITER',
   ...(topology === undefined ? (['EXPAND_VOLUME'] as const) : []),
 ];

@@ -3,13 +3,20 @@ import type { CapacityRange } from '../domain/capacity.ts';
 import { DriverError, invalid } from '../domain/errors.ts';
 import { type InlineVolume, parseInline } from '../domain/inline.ts';
 import { type MountOptionKind, sortMountOptions } from '../domain/mount-options.ts';
+import type { VolumeSource } from '../domain/volume.ts';
 import type { CapacityRange__Output } from '../gen/csi/v1/CapacityRange.ts';
+import type { CreateSnapshotRequest__Output } from '../gen/csi/v1/CreateSnapshotRequest.ts';
+import type { CreateVolumeGroupSnapshotRequest__Output } from '../gen/csi/v1/CreateVolumeGroupSnapshotRequest.ts';
 import type { CreateVolumeRequest__Output } from '../gen/csi/v1/CreateVolumeRequest.ts';
 import type { NodePublishVolumeRequest__Output } from '../gen/csi/v1/NodePublishVolumeRequest.ts';
 import type { TopologyRequirement__Output } from '../gen/csi/v1/TopologyRequirement.ts';
 import type { ValidateVolumeCapabilitiesRequest__Output } from '../gen/csi/v1/ValidateVolumeCapabilitiesRequest.ts';
 import type { VolumeCapability__Output } from '../gen/csi/v1/VolumeCapability.ts';
+import type { VolumeContentSource__Output } from '../gen/csi/v1/VolumeContentSource.ts';
 import type { CreateCommand } from '../volumes/create.ts';
+import type { GroupCommand } from '../volumes/group.ts';
+import type { PageRequest } from '../volumes/page.ts';
+import type { SnapshotCommand } from '../volumes/snapshot.ts';
 import type { ValidateCommand } from '../volumes/validate.ts';
 
 // Requests into commands. Secrets are not decoded: no operation has a use for them, so none can leak one.
@@ -21,11 +28,10 @@ const MAX_MAP_BYTES = 4096;
 export const decodeCreate = (request: CreateVolumeRequest__Output, kind: MountOptionKind): CreateCommand => {
   const name = decodeString(request.name, 'name');
   const capabilities = decodeCapabilities(request.volume_capabilities, 'volume_capabilities', kind);
-  if (request.volume_content_source !== null) {
-    throw invalid('volume_content_source', 'none: snapshots and clones are not supported yet');
-  }
+  const source = decodeSource(request.volume_content_source, 'volume_content_source');
   return {
     name,
+    ...(source === undefined ? {} : { source }),
     mountOptions: capabilities.flatMap(({ mountOptions }) => mountOptions),
     range: decodeRange(request.capacity_range, 'capacity_range'),
     parameters: decodeMap(request.parameters, 'parameters'),
@@ -43,6 +49,18 @@ export const decodeValidate = (
   attributes: decodeMap(request.volume_context, 'volume_context'),
   parameters: decodeMap(request.parameters, 'parameters'),
   mutableParameters: decodeMap(request.mutable_parameters, 'mutable_parameters'),
+});
+
+export const decodeCreateSnapshot = (request: CreateSnapshotRequest__Output): SnapshotCommand => ({
+  name: decodeString(request.name, 'name'),
+  volumeId: decodeString(request.source_volume_id, 'source_volume_id'),
+  parameters: decodeMap(request.parameters, 'parameters'),
+});
+
+export const decodeCreateGroup = (request: CreateVolumeGroupSnapshotRequest__Output): GroupCommand => ({
+  name: decodeString(request.name, 'name'),
+  volumeIds: request.source_volume_ids.map((id, index) => decodeString(id, `source_volume_ids[${index}]`)),
+  parameters: decodeMap(request.parameters, 'parameters'),
 });
 
 /** A text that must be there: at most 128 bytes, no control characters. */
@@ -75,6 +93,11 @@ export const decodeRange = (range: CapacityRange__Output | null, field: string):
     throw invalid(field, `required_bytes of at most limit_bytes (${limitBytes})`, String(requiredBytes));
   }
   return { requiredBytes, limitBytes };
+};
+
+export const decodePage = (maxEntries: number, token: string): PageRequest => {
+  if (maxEntries < 0) throw invalid('max_entries', '0 or more', String(maxEntries));
+  return { maxEntries, token };
 };
 
 export const decodeCapabilities = (
@@ -119,6 +142,14 @@ const decodeBytes = (bytes: number, field: string): number => {
   if (bytes < 0) throw new DriverError('out-of-range', `${field}: expected a positive number of bytes, got ${bytes}`);
   if (!Number.isSafeInteger(bytes)) throw new DriverError('out-of-range', `${field}: expected less than 2^53 bytes`);
   return bytes;
+};
+
+const decodeSource = (source: VolumeContentSource__Output | null, field: string): VolumeSource | undefined => {
+  if (source === null) return undefined;
+  if (source.snapshot)
+    return { kind: 'snapshot', id: decodeString(source.snapshot.snapshot_id, `${field}.snapshot.snapshot_id`) };
+  if (source.volume) return { kind: 'volume', id: decodeString(source.volume.volume_id, `${field}.volume.volume_id`) };
+  throw invalid(field, 'a snapshot or a volume');
 };
 
 const decodeAccessibility = (requirement: TopologyRequirement__Output | null): CreateCommand['accessibility'] => {

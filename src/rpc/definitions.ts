@@ -2,7 +2,12 @@ import type { ServiceDefinition } from '@grpc/grpc-js';
 import { fromJSON } from '@grpc/proto-loader';
 import descriptor from '../gen/descriptor.json' with { type: 'json' };
 
-export type ServiceName = 'csi.v1.Identity' | 'csi.v1.Controller' | 'csi.v1.Node' | 'pluginregistration.Registration';
+export type ServiceName =
+  | 'csi.v1.Identity'
+  | 'csi.v1.Controller'
+  | 'csi.v1.GroupController'
+  | 'csi.v1.Node'
+  | 'pluginregistration.Registration';
 
 export type Definitions = Readonly<Record<ServiceName, ServiceDefinition>>;
 

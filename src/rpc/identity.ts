@@ -18,8 +18,10 @@ export const createIdentity = (plugin: Plugin): Methods<IdentityDefinition> => (
   Probe: () => ({ ready: { value: plugin.isReady() } }),
 });
 
+const CONTROLLERS = ['CONTROLLER_SERVICE', 'GROUP_CONTROLLER_SERVICE'] as const;
+
 const pluginCapabilities = ({ servesController, hasTopology }: Plugin): PluginCapability[] => [
-  ...(servesController ? [{ service: { type: 'CONTROLLER_SERVICE' as const } }] : []),
+  ...(servesController ? CONTROLLERS.map((type) => ({ service: { type } })) : []),
   ...(hasTopology ? [{ service: { type: 'VOLUME_ACCESSIBILITY_CONSTRAINTS' as const } }] : []),
   { volume_expansion: { type: 'ONLINE' as const } },
 ];

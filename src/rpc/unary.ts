@@ -99,11 +99,23 @@ const within = async <Request, Response>(
   }
 };
 
-/** The volume a call is about, for the log. Nothing else of a request is ever logged: it may be a secret. */
+const SUBJECTS = {
+  name: 'name',
+  volume_id: 'volumeId',
+  source_volume_id: 'volumeId',
+  snapshot_id: 'snapshotId',
+  group_snapshot_id: 'groupId',
+} as const;
+
+/** What a call is about, for the log. Nothing else of a request is ever logged: it may be a secret. */
 const subjectOf = (request: unknown): object => {
   if (typeof request !== 'object' || request === null) return {};
-  const { volume_id: volumeId, name } = request as { readonly volume_id?: unknown; readonly name?: unknown };
-  return { ...(typeof volumeId === 'string' && { volumeId }), ...(typeof name === 'string' && { name }) };
+  const fields = request as Readonly<Record<string, unknown>>;
+  return Object.fromEntries(
+    Object.entries(SUBJECTS).flatMap(([field, name]) =>
+      typeof fields[field] === 'string' ? [[name, fields[field]]] : [],
+    ),
+  );
 };
 
 const levelOf = (path: string, code: status): 'trace' | 'debug' | 'info' | 'warn' | 'error' => {

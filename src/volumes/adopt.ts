@@ -16,7 +16,8 @@ export interface AdoptCommand {
  * Makes a directory that exists into a volume: a record, and nothing else is touched. Its data outlives the volume
  * unless somebody changes `onDelete`. Throws not-found, already-exists for what is a volume already.
  */
-export const adoptDirectory = async ({ pool, ledger }: Shelf, command: AdoptCommand): Promise<VolumeView> => {
+export const adoptDirectory = async (shelf: Shelf, command: AdoptCommand): Promise<VolumeView> => {
+  const { pool, ledger } = shelf;
   const { directory, capacityBytes, write } = command;
   const kind = await pool.root.kindOf(directory);
   if (kind === 'missing') throw new DriverError('not-found', `${quote(directory)} does not exist in pool ${pool.name}`);
@@ -32,13 +33,14 @@ export const adoptDirectory = async ({ pool, ledger }: Shelf, command: AdoptComm
     adopted: true,
     createdAt: new Date().toISOString(),
   };
-  if (ledger.has(record.name)) {
+  if (ledger.get(record.name) !== undefined) {
     throw new DriverError(
       'already-exists',
       `${formatHandle({ pool: pool.name, name: record.name })} is a volume already`,
     );
   }
+  ledger.requireRoom(record);
   if (write && !(await ledger.create(record)))
     throw new DriverError('aborted', 'somebody else has just made this volume');
-  return viewVolume({ pool, ledger }, record);
+  return viewVolume(shelf, record);
 };

@@ -1,9 +1,12 @@
 import { DriverError, quote } from '../domain/errors.ts';
-import { type Handle, parseHandle } from '../domain/handle.ts';
+import { formatHandle, formatSnapshotHandle, type Handle, parseHandle, parseSnapshotHandle } from '../domain/handle.ts';
 import type { MountOptionKind } from '../domain/mount-options.ts';
+import type { SnapshotRecord } from '../domain/snapshot.ts';
 import type { VolumeRecord } from '../domain/volume.ts';
 import type { Step } from '../host/step.ts';
 import type { Pool } from '../pools/pool.ts';
+import type { Catalog } from './catalog.ts';
+import type { Copier } from './copier.ts';
 import type { Ledger } from './ledger.ts';
 import type { Locks } from './locks.ts';
 import type { Purger } from './purger.ts';
@@ -12,6 +15,7 @@ import type { Purger } from './purger.ts';
 export interface Shelf {
   readonly pool: Pool;
   readonly ledger: Ledger;
+  readonly snapshots: Catalog<SnapshotRecord>;
 }
 
 /** Where volumes of a driver can be reached from: one node, or everywhere (undefined). */
@@ -25,6 +29,7 @@ export interface Context {
   readonly shelves: ReadonlyMap<string, Shelf>;
   readonly locks: Locks;
   readonly purger: Purger;
+  readonly copier: Copier;
   readonly topology: Topology | undefined;
   /** What mount options any of the pools allows. */
   readonly mountOptionKind: MountOptionKind;
@@ -45,21 +50,16 @@ export const pickPool = (context: Context, name: string | undefined, field: stri
   findByName(context, name, field).pool;
 
 /** The pool of a volume id, or undefined for an id that is not ours. Throws for a pool that is not configured. */
-export const findShelf = (
-  { shelves }: Context,
-  volumeId: string,
-): (Shelf & { readonly handle: Handle }) | undefined => {
-  const handle = parseHandle(volumeId);
-  if (handle === undefined) return undefined;
-  const shelf = shelves.get(handle.pool);
-  if (shelf === undefined) {
-    throw new DriverError(
-      'not-found',
-      `volume ${quote(volumeId)}: there is no pool ${quote(handle.pool)} in the configuration`,
-    );
-  }
-  return { ...loaded(shelf), handle };
-};
+export const findShelf = (context: Context, volumeId: string): LocatedShelf | undefined =>
+  locate(context, parseHandle(volumeId), `volume ${quote(volumeId)}`);
+
+/** The same for a snapshot id. */
+export const findSnapshotShelf = (context: Context, snapshotId: string): LocatedShelf | undefined =>
+  locate(context, parseSnapshotHandle(snapshotId), `snapshot ${quote(snapshotId)}`);
+
+export interface LocatedShelf extends Shelf {
+  readonly handle: Handle;
+}
 
 /** The ready volume of an id. Throws not-found. */
 export const findVolume = async (
@@ -75,8 +75,36 @@ export const findVolume = async (
 export const volumeNotFound = (volumeId: string): DriverError =>
   new DriverError('not-found', `volume ${quote(volumeId)} does not exist`);
 
+/** The ready snapshot of an id. Throws not-found. */
+export const findSnapshot = async (
+  context: Context,
+  snapshotId: string,
+): Promise<Shelf & { readonly record: SnapshotRecord }> => {
+  const shelf = findSnapshotShelf(context, snapshotId);
+  const record = await shelf?.snapshots.read(shelf.handle.name);
+  if (shelf === undefined || record?.state !== 'ready') throw snapshotNotFound(snapshotId);
+  return { ...shelf, record };
+};
+
+export const snapshotNotFound = (snapshotId: string): DriverError =>
+  new DriverError('not-found', `snapshot ${quote(snapshotId)} does not exist`);
+
+export const volumeIdOf = ({ pool }: Shelf, name: string): string => formatHandle({ pool: pool.name, name });
+
+export const snapshotIdOf = ({ pool }: Shelf, name: string): string => formatSnapshotHandle({ pool: pool.name, name });
+
 /** One key for all that happens to a volume, whichever service asks. */
 export const lockKey = (volumeId: string): string => `volume ${parseHandle(volumeId)?.name ?? volumeId}`;
+
+/** The same for snapshots, whose names are one set for all pools too. */
+export const snapshotLockKey = (name: string): string => `snapshot ${name}`;
+
+const locate = ({ shelves }: Context, handle: Handle | undefined, what: string): LocatedShelf | undefined => {
+  if (handle === undefined) return undefined;
+  const shelf = shelves.get(handle.pool);
+  if (shelf !== undefined) return { ...loaded(shelf), handle };
+  throw new DriverError('not-found', `${what}: there is no pool ${quote(handle.pool)} in the configuration`);
+};
 
 const findByName = ({ shelves }: Context, name: string | undefined, field: string): Shelf => {
   const names = [...shelves.keys()];
@@ -88,6 +116,7 @@ const findByName = ({ shelves }: Context, name: string | undefined, field: strin
 };
 
 const loaded = (shelf: Shelf): Shelf => {
+  // The records of snapshots are read before.
   if (shelf.ledger.isLoaded()) return shelf;
   throw new DriverError(
     'unavailable',

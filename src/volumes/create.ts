@@ -1,12 +1,16 @@
 import { type CapacityRange, chooseCapacity, satisfies } from '../domain/capacity.ts';
 import { DriverError } from '../domain/errors.ts';
-import { formatHandle, nameRecord } from '../domain/handle.ts';
+import { nameRecord } from '../domain/handle.ts';
 import { sortMountOptions } from '../domain/mount-options.ts';
 import { ownParameters, parseClaim, parseMutableParameters, parseParameters } from '../domain/parameters.ts';
 import { renderTemplate } from '../domain/template.ts';
-import type { Existing, VolumeRecord } from '../domain/volume.ts';
-import { type Call, type Context, lockKey, pickShelf, type Shelf, type Topology } from './context.ts';
+import type { Existing, Settings, VolumeRecord, VolumeSource } from '../domain/volume.ts';
+import { abandonCreate } from './abandon.ts';
+import { type Call, type Context, lockKey, pickShelf, type Shelf, type Topology, volumeIdOf } from './context.ts';
 import { finishDelete } from './delete.ts';
+import { fillFromSource } from './fill.ts';
+import { holdVolume, planLimit } from './hold.ts';
+import { findOrigin } from './origin.ts';
 
 export interface CreateCommand {
   readonly name: string;
@@ -17,6 +21,7 @@ export interface CreateCommand {
   readonly mutableParameters: Readonly<Record<string, string>>;
   /** The places where the volume must be reachable from, each a set of topology segments; empty: anywhere. */
   readonly accessibility: readonly Readonly<Record<string, string>>[];
+  readonly source?: VolumeSource;
 }
 
 /** A volume as the caller gets to know it. */
@@ -24,6 +29,7 @@ export interface VolumeView {
   readonly volumeId: string;
   readonly capacityBytes: number;
   readonly attributes: Readonly<Record<string, string>>;
+  readonly source: VolumeSource | undefined;
 }
 
 /**
@@ -33,23 +39,20 @@ export interface VolumeView {
 export const createVolume = async (context: Context, command: CreateCommand, call: Call): Promise<VolumeView> => {
   const plan = planVolume(context, command);
   const { shelf, record } = plan;
-  return context.locks.run(
-    [lockKey(formatHandle({ pool: shelf.pool.name, name: record.name }))],
-    call.signal,
-    async () => {
-      refuseOtherPool(context, plan);
-      const before = await readBefore(context, plan);
-      if (before !== undefined) refuseDifferent(before, plan);
-      if (before?.state === 'ready') return viewVolume(shelf, before);
-      return viewVolume(shelf, await makeVolume(context, plan, before));
-    },
-  );
+  return context.locks.run([lockKey(volumeIdOf(shelf, record.name))], call.signal, async () => {
+    refuseOtherPool(context, plan);
+    const before = await readBefore(context, plan);
+    if (before !== undefined) refuseDifferent(before, plan);
+    if (before?.state === 'ready') return viewVolume(shelf, before);
+    return viewVolume(shelf, await makeVolume(context, plan, before));
+  });
 };
 
-export const viewVolume = ({ pool }: Shelf, { name, capacityBytes, directory }: VolumeRecord): VolumeView => ({
-  volumeId: formatHandle({ pool: pool.name, name }),
+export const viewVolume = (shelf: Shelf, { name, capacityBytes, directory, source }: VolumeRecord): VolumeView => ({
+  volumeId: volumeIdOf(shelf, name),
   capacityBytes,
-  attributes: { pool: pool.name, directory },
+  attributes: { pool: shelf.pool.name, directory },
+  source,
 });
 
 interface Plan {
@@ -57,6 +60,8 @@ interface Plan {
   readonly record: VolumeRecord;
   readonly range: CapacityRange;
   readonly existing: Existing;
+  /** What the request says itself, without the defaults of the pool. */
+  readonly explicit: Partial<Settings>;
 }
 
 const planVolume = (context: Context, command: CreateCommand): Plan => {
@@ -68,10 +73,13 @@ const planVolume = (context: Context, command: CreateCommand): Plan => {
   const { defaults } = shelf.pool;
   const claim = parseClaim(command.parameters, 'parameters');
   const name = nameRecord(command.name);
+  const explicit = { ...parameters.settings, ...mutable };
   return {
     shelf,
     range: command.range,
-    existing: parameters.existing ?? defaults.existing,
+    // What is copied is not put into what is there.
+    existing: command.source === undefined ? (parameters.existing ?? defaults.existing) : 'fail',
+    explicit,
     record: {
       name,
       requestedName: command.name,
@@ -79,11 +87,23 @@ const planVolume = (context: Context, command: CreateCommand): Plan => {
       capacityBytes: chooseCapacity(command.range),
       state: 'creating',
       parameters: { ...ownParameters(command.parameters), ...command.mutableParameters },
-      settings: { ...defaults.settings, ...parameters.settings, ...mutable },
+      settings: { ...defaults.settings, ...explicit },
       adopted: false,
       ...(claim === undefined ? {} : { claim }),
+      ...(command.source === undefined ? {} : { source: command.source }),
       createdAt: new Date().toISOString(),
     },
+  };
+};
+
+/** The record with what is the source's: its owner and mode, and at least its size. */
+const completePlan = async (context: Context, { record, range, explicit }: Plan): Promise<VolumeRecord> => {
+  if (record.source === undefined) return record;
+  const { ownership, capacityBytes } = await findOrigin(context, record.source);
+  return {
+    ...record,
+    capacityBytes: chooseCapacity(range, capacityBytes),
+    settings: { ...record.settings, ...ownership, ...explicit },
   };
 };
 
@@ -97,7 +117,9 @@ const refuseElsewhere = (topology: Topology | undefined, accessibility: CreateCo
 };
 
 const refuseOtherPool = ({ shelves }: Context, { shelf, record }: Plan): void => {
-  const other = [...shelves.values()].find(({ ledger, pool }) => pool !== shelf.pool && ledger.has(record.name));
+  const other = [...shelves.values()].find(
+    ({ ledger, pool }) => pool !== shelf.pool && ledger.get(record.name) !== undefined,
+  );
   if (other === undefined) return;
   throw new DriverError('already-exists', `name: a volume of this name exists in pool ${other.pool.name}`);
 };
@@ -115,31 +137,38 @@ const refuseDifferent = (before: VolumeRecord, { record, range }: Plan): void =>
     before.requestedName === record.requestedName ? undefined : 'name',
     satisfies(before.capacityBytes, range) ? undefined : `size (${before.capacityBytes} bytes)`,
     sameEntries(before.parameters, record.parameters) ? undefined : 'parameters',
+    before.source?.kind === record.source?.kind && before.source?.id === record.source?.id ? undefined : 'source',
   ].find((what) => what !== undefined);
   if (difference === undefined) return;
   throw new DriverError('already-exists', `name: a volume of this name exists with another ${difference}`);
 };
 
-const makeVolume = async (context: Context, { shelf, record, existing }: Plan, before: VolumeRecord | undefined) => {
-  const creating = before ?? (await begin(context, shelf, record, existing));
+const makeVolume = async (context: Context, plan: Plan, before: VolumeRecord | undefined): Promise<VolumeRecord> => {
+  const { shelf, existing } = plan;
+  const creating = before ?? (await begin(context, shelf, await completePlan(context, plan), existing));
   try {
-    await fillDirectory(shelf, creating, existing);
+    if (creating.source === undefined) await fillDirectory(shelf, creating, existing);
+    else await fillFromSource(context, shelf, creating, plan.explicit);
+    await holdVolume(shelf.pool, creating);
+    const { compression } = creating.settings;
+    if (compression !== undefined) await shelf.pool.root.compress(creating.directory, compression);
     context.step('directory ready');
-    const ready: VolumeRecord = { ...creating, state: 'ready' };
+    const { copy: _, ...made } = creating;
+    const ready: VolumeRecord = { ...made, state: 'ready' };
     await shelf.ledger.replace(ready);
     return ready;
   } catch (thrown) {
-    await abandonCreate(shelf, creating).catch(() => {
+    await abandonBegun(context, shelf, creating).catch(() => {
       // The disk does not let us; the record says `creating`, and a repeated call or the next start repairs it.
     });
     throw thrown;
   }
 };
 
-/** Takes back a volume that never became ready. Its directory goes only while it is empty and was made by us. */
-export const abandonCreate = async ({ pool, ledger }: Shelf, record: VolumeRecord): Promise<void> => {
-  if (!record.adopted) await pool.root.removeEmpty(record.directory);
-  await ledger.remove(record.name);
+/** As the record says by now: where the copy is was written into it meanwhile. */
+const abandonBegun = async (context: Context, shelf: Shelf, { name }: VolumeRecord): Promise<void> => {
+  const record = await shelf.ledger.read(name);
+  if (record !== undefined) await abandonCreate(context, shelf, record);
 };
 
 const begin = async (
@@ -150,7 +179,11 @@ const begin = async (
 ): Promise<VolumeRecord> => {
   const kind = await shelf.pool.root.kindOf(record.directory);
   if (kind === 'other' || (kind !== 'missing' && existing === 'fail')) throw directoryTaken(record, kind);
-  const creating = { ...record, adopted: kind !== 'missing' };
+  // What is there may be data, which nobody has counted: csi-subdir volumes enforce does.
+  const limit = kind === 'missing' ? await planLimit(shelf.pool) : undefined;
+  const creating = { ...record, adopted: kind !== 'missing', ...(limit === undefined ? {} : { limit }) };
+  // A controller that was just elected knows the sum of the volumes only as it was when it started.
+  if (shelf.pool.reach === 'everywhere' && !shelf.ledger.isFresh()) await shelf.ledger.refresh();
   if (!(await shelf.ledger.create(creating)))
     throw new DriverError('aborted', 'another controller is making this volume');
   context.step('record made');

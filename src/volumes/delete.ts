@@ -1,5 +1,8 @@
+import { DriverError } from '../domain/errors.ts';
 import type { VolumeRecord } from '../domain/volume.ts';
+import { abandonCreate } from './abandon.ts';
 import { type Call, type Context, findShelf, lockKey, type Shelf } from './context.ts';
+import { markDeleting } from './mark.ts';
 
 /**
  * Deletes a volume. An id that is not ours, or that is gone already, is a success: nothing of that name exists. What
@@ -12,9 +15,13 @@ export const deleteVolume = async (
 ): Promise<VolumeRecord | undefined> => {
   const shelf = findShelf(context, volumeId);
   if (shelf === undefined) return undefined;
+  // It may still be filled from its source: then nobody wants that any more.
+  await context.copier.cancel(volumeId);
   return context.locks.run([lockKey(volumeId)], call.signal, async () => {
+    if (context.copier.isRead(volumeId)) throw new DriverError('aborted', 'the volume is being copied');
     const record = await shelf.ledger.read(shelf.handle.name);
-    if (record !== undefined) await finishDelete(context, shelf, record);
+    if (record?.state === 'creating') await abandonCreate(context, shelf, record);
+    else if (record !== undefined) await finishDelete(context, shelf, record);
     return record;
   });
 };
@@ -22,7 +29,7 @@ export const deleteVolume = async (
 /** Each step may be the last one before a crash, and may be repeated. */
 export const finishDelete = async (context: Context, shelf: Shelf, record: VolumeRecord): Promise<void> => {
   const { pool, ledger } = shelf;
-  if (record.state !== 'deleting') await ledger.replace({ ...record, state: 'deleting' });
+  await markDeleting(ledger, record);
   context.step('record marked');
   await putAway(shelf, record);
   context.step('directory put away');
@@ -30,15 +37,9 @@ export const finishDelete = async (context: Context, shelf: Shelf, record: Volum
   context.purger.wake(pool.name);
 };
 
-const putAway = async ({ pool: { root } }: Shelf, { settings, directory, name }: VolumeRecord): Promise<void> => {
-  switch (settings.onDelete) {
-    case 'delete':
-      await root.trash(directory, name);
-      return;
-    case 'archive':
-      await root.archive(directory);
-      return;
-    case 'retain':
-      return;
-  }
+const putAway = async ({ pool: { root } }: Shelf, record: VolumeRecord): Promise<void> => {
+  const { settings, directory, limit } = record;
+  if (settings.onDelete === 'delete') return root.trash(record);
+  if (limit !== undefined) await root.lift({ ...record, limit });
+  if (settings.onDelete === 'archive') await root.archive(directory);
 };

@@ -1,18 +1,16 @@
-import { DriverError, quote } from '../domain/errors.ts';
-import { isRecordName, parseHandle } from '../domain/handle.ts';
+import { describeFullness } from '../domain/fullness.ts';
+import { parseHandle } from '../domain/handle.ts';
 import type { VolumeRecord } from '../domain/volume.ts';
+import type { Pool } from '../pools/pool.ts';
 import { type Context, findVolume, pickShelf, type Shelf } from './context.ts';
 import { type VolumeView, viewVolume } from './create.ts';
+import { isWhole } from './hold.ts';
+import { type Page, type PageRequest, pageAfter } from './page.ts';
+import { refresh, refreshAll } from './refresh.ts';
 
 export interface Condition {
   readonly abnormal: boolean;
   readonly message: string;
-}
-
-export interface VolumePage {
-  readonly volumes: readonly VolumeView[];
-  /** Where the next page starts; empty after the last one. */
-  readonly nextToken: string;
 }
 
 /** One volume with its health. Throws not-found. */
@@ -20,21 +18,17 @@ export const getVolume = async (
   context: Context,
   volumeId: string,
 ): Promise<VolumeView & { readonly condition: Condition }> => {
-  const { pool, ledger, record } = await findVolume(context, volumeId);
-  const kind = await pool.root.kindOf(record.directory);
-  return { ...viewVolume({ pool, ledger }, record), condition: conditionOf(record, kind) };
+  const { record, ...shelf } = await findVolume(context, volumeId);
+  return { ...viewVolume(shelf, record), condition: await conditionOf(shelf.pool, record) };
 };
 
-/**
- * Ready volumes by pool and name. A token is the id of the last volume of a page, so that a page is right even when
- * that volume has gone meanwhile. Throws aborted for a token that is not one.
- */
-export const listVolumes = async (context: Context, maxEntries: number, token: string): Promise<VolumePage> => {
-  await Promise.all([...context.shelves.values()].map(refresh));
-  const all = [...context.shelves.values()].sort((a, b) => (a.pool.name < b.pool.name ? -1 : 1));
-  const views = all.flatMap((shelf) => readyAfter(shelf, token).map((record) => viewVolume(shelf, record)));
-  const volumes = maxEntries > 0 ? views.slice(0, maxEntries) : views;
-  return { volumes, nextToken: volumes.length < views.length ? (volumes.at(-1)?.volumeId ?? '') : '' };
+/** Ready volumes by pool and name. Throws aborted for a token that is not one. */
+export const listVolumes = async (context: Context, request: PageRequest): Promise<Page<VolumeView>> => {
+  const shelves = await refreshAll(context);
+  const views = shelves.flatMap((shelf) =>
+    shelf.ledger.list().flatMap((record) => (record.state === 'ready' ? [viewVolume(shelf, record)] : [])),
+  );
+  return pageAfter(views, ({ volumeId }) => volumeId, parseHandle, request);
 };
 
 /**
@@ -58,47 +52,27 @@ export const getCapacity = async (
 const bytesLeft = async (shelf: Shelf): Promise<number> => {
   const { pool, ledger } = shelf;
   if (pool.budgetBytes === undefined) return (await pool.root.space()).availableBytes;
-  await refresh(shelf);
+  await refresh(shelf.pool, ledger);
   return Math.max(0, pool.budgetBytes - ledger.allocatedBytes());
 };
 
-/** Where others write too, memory is behind; while the storage does not answer, it is all there is. */
-const refresh = async ({ pool, ledger }: Shelf): Promise<void> => {
-  if (pool.reach === 'everywhere' && ledger.isLoaded())
-    await Promise.race([ledger.refresh().catch(() => {}), patience(pool)]);
-};
-
-/** A look at the names takes far less. A server that is known to be silent is tried behind our back. */
-const PATIENCE_MS = 3_000;
-
-const patience = ({ problem }: Shelf['pool']): Promise<void> =>
-  new Promise((resolve) => {
-    setTimeout(resolve, problem() === undefined ? PATIENCE_MS : 0).unref();
-  });
-
-const readyAfter = ({ pool, ledger }: Shelf, token: string): readonly VolumeRecord[] => {
-  const after = token === '' ? undefined : parseToken(token);
-  if (after !== undefined && after.pool > pool.name) return [];
-  const name = after?.pool === pool.name ? after.name : '';
-  return ledger.list().filter((record) => record.state === 'ready' && record.name > name);
-};
-
-const parseToken = (token: string) => {
-  const handle = parseHandle(token);
-  if (handle === undefined || !isRecordName(handle.name)) {
-    throw new DriverError('aborted', `starting_token: expected the next_token of an earlier page, got ${quote(token)}`);
-  }
-  return handle;
-};
-
-const conditionOf = ({ directory }: VolumeRecord, kind: 'missing' | 'empty' | 'directory' | 'other'): Condition => {
-  switch (kind) {
+const conditionOf = async (pool: Pool, record: VolumeRecord): Promise<Condition> => {
+  switch (await pool.root.kindOf(record.directory)) {
     case 'empty':
     case 'directory':
-      return { abnormal: false, message: 'the directory is there' };
+      return conditionOfUse(pool, record);
     case 'missing':
-      return { abnormal: true, message: `directory ${JSON.stringify(directory)} is missing` };
+      return { abnormal: true, message: `directory ${JSON.stringify(record.directory)} is missing` };
     case 'other':
-      return { abnormal: true, message: `${JSON.stringify(directory)} is a link or a file, not a directory` };
+      return { abnormal: true, message: `${JSON.stringify(record.directory)} is a link or a file, not a directory` };
   }
+};
+
+const conditionOfUse = async ({ root }: Pool, { limit, ...record }: VolumeRecord): Promise<Condition> => {
+  const [usage] = limit !== undefined && isWhole(limit) ? await root.usages([{ ...record, limit }]) : [];
+  if (usage === undefined) return { abnormal: false, message: 'the directory is there' };
+  const { usedBytes, limitBytes } = usage;
+  if (limitBytes === undefined) return { abnormal: true, message: 'nothing holds the volume to its size any more' };
+  const fullness = describeFullness(usedBytes, limitBytes);
+  return { abnormal: fullness !== undefined, message: fullness ?? 'the directory is there, and has room' };
 };

@@ -16,6 +16,8 @@ export const modifyVolume = (
     if (sameSettings(settings, record.settings)) return;
     // Nothing about ownership, then nothing of it is touched: an adopted directory, or an fsGroup, has its own.
     if (OWNERSHIP.some((key) => key in changes)) await pool.root.own(record.directory, settings);
+    const { compression } = changes;
+    if (compression !== undefined) await pool.root.compress(record.directory, compression);
     context.step('directory owned');
     await ledger.replace({ ...record, settings });
   });
@@ -23,4 +25,4 @@ export const modifyVolume = (
 const OWNERSHIP = ['mode', 'uid', 'gid'] as const;
 
 const sameSettings = (a: Settings, b: Settings): boolean =>
-  a.mode === b.mode && a.uid === b.uid && a.gid === b.gid && a.onDelete === b.onDelete;
+  ([...OWNERSHIP, 'onDelete', 'compression'] as const).every((key) => a[key] === b[key]);

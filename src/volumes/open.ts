@@ -1,6 +1,7 @@
 import type { Log } from '../log.ts';
 import type { Facts } from '../pools/facts.ts';
 import type { Context, Shelf } from './context.ts';
+import { repairLimits } from './hold.ts';
 import { minimumAgeMs, sweepShelf } from './sweep.ts';
 
 /** What is known of a pool since it was opened. */
@@ -49,15 +50,24 @@ export const createOpener = (context: Context, log: Log, signal: AbortSignal): O
 };
 
 const openShelf = async (context: Context, shelf: Shelf, log: Log, signal: AbortSignal): Promise<Opened> => {
-  const { pool, ledger } = shelf;
+  const { pool, ledger, snapshots } = shelf;
   await pool.root.prepare();
   const facts = await pool.findOut();
   // Not again once the pool is in use: what looks left over then belongs to a call that is running.
   if (!ledger.isLoaded()) await pool.root.clean(minimumAgeMs(pool));
-  const { records, unreadable } = await ledger.load();
+  const listings = [await snapshots.load(), await ledger.load()] as const;
+  const unreadable = listings.flatMap((listing) => listing.unreadable);
   for (const { name, reason } of unreadable)
     log.error({ pool: pool.name, record: name, reason }, 'record cannot be read');
   const swept = await sweepShelf(context, shelf, { signal });
-  log.info({ pool: pool.name, root: pool.root.path, volumes: records.length, ...facts, ...swept }, 'pool opened');
+  const complain = (volume: string, thrown: unknown): void =>
+    log.error({ pool: pool.name, volume, err: thrown }, 'volume is not held to its size');
+  const repaired = await repairLimits(pool, ledger.list(), complain).catch((thrown: unknown) => {
+    // The volumes are there all the same.
+    complain('all', thrown);
+    return 0;
+  });
+  const told = { volumes: ledger.list().length, snapshots: snapshots.list().length, ...facts, ...swept, repaired };
+  log.info({ pool: pool.name, root: pool.root.path, ...told }, 'pool opened');
   return { facts, unreadable: unreadable.length };
 };

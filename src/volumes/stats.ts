@@ -1,4 +1,5 @@
 import { DriverError, quote } from '../domain/errors.ts';
+import { describeFullness } from '../domain/fullness.ts';
 import type { Space } from '../domain/space.ts';
 import type { MountEntry, MountTable } from '../host/mountinfo.ts';
 import { spaceOf } from '../host/space.ts';
@@ -32,7 +33,7 @@ export const createGetVolumeStats = (context: NodeContext): GetVolumeStats => {
     try {
       const space = await measure(context, entry, table, volumePath);
       known.set(volumePath, space);
-      return { space, condition: conditionOf(entry) };
+      return { space, condition: conditionOf(entry, space) };
     } catch (thrown) {
       return { space: known.get(volumePath), condition: { abnormal: true, message: silence(thrown) } };
     }
@@ -53,7 +54,8 @@ const measure = ({ shelves }: NodeContext, entry: MountEntry, table: MountTable,
   return owner === undefined ? spaceOf(path) : owner.measure(path);
 };
 
-const conditionOf = (entry: MountEntry): Condition =>
-  isGone(entry)
-    ? { abnormal: true, message: 'the directory has been deleted while it was mounted' }
-    : { abnormal: false, message: 'the volume is mounted' };
+const conditionOf = (entry: MountEntry, { totalBytes, availableBytes }: Space): Condition => {
+  if (isGone(entry)) return { abnormal: true, message: 'the directory has been deleted while it was mounted' };
+  const fullness = describeFullness(totalBytes - availableBytes, totalBytes);
+  return { abnormal: fullness !== undefined, message: fullness ?? 'the volume is mounted' };
+};

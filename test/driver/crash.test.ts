@@ -1,25 +1,15 @@
 import { existsSync } from 'node:fs';
 import { readdir, readFile, stat, writeFile } from 'node:fs/promises';
-import { join, resolve } from 'node:path';
-import { status } from '@grpc/grpc-js';
-import { afterEach, describe, expect, it } from 'vitest';
-import { isRoot, mountsBelow, removeHome, startDriver, type TestDriver } from '../support/driver.ts';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { type Btrfs, canBtrfs, mountBtrfs } from '../support/btrfs.ts';
+import { type Story, tryEveryStep } from '../support/crash.ts';
+import { isRoot, makeHome, mountsBelow, removeHome, type TestDriver } from '../support/driver.ts';
 import { INLINE_NAME, publishInline, unpublishInline } from '../support/inline.ts';
 import { createVolume, GIB, kubeletPaths, publish, stage, unpublish, unstage } from '../support/volume.ts';
 
-/**
- * The process is killed at every step of a change, started again, and asked the same again. `act` is the change, made
- * on what `arrange` has left; `inspect` says what must then be true, whatever step it was.
- */
-interface Story {
-  readonly arrange: (driver: TestDriver) => Promise<void>;
-  readonly act: (driver: TestDriver) => Promise<unknown>;
-  readonly inspect: (driver: TestDriver) => Promise<void>;
-}
-
 const NAME = 'pvc-crash';
 const VOLUME = { volume_id: `main/${NAME}`, volume_context: { pool: 'main', directory: NAME } } as const;
-const ENTRY = resolve(import.meta.dirname, '../support/crash-driver.ts');
 
 const makeWithData = async (driver: TestDriver, parameters: Record<string, string>): Promise<void> => {
   await createVolume(driver, NAME, parameters);
@@ -28,7 +18,7 @@ const makeWithData = async (driver: TestDriver, parameters: Record<string, strin
 const remove = (driver: TestDriver) => driver.controller.DeleteVolume({ volume_id: VOLUME.volume_id });
 const volume = { ...VOLUME, capacity_bytes: GIB, content_source: null, accessible_topology: [] };
 
-const stories: Readonly<Record<string, Story>> = {
+const stories = {
   CreateVolume: {
     arrange: async () => {},
     act: (driver) => createVolume(driver, NAME),
@@ -136,7 +126,7 @@ const stories: Readonly<Record<string, Story>> = {
       expect(await listRoot(driver)).toEqual({ root: [], records: [], trash: [] });
     },
   },
-};
+} satisfies Readonly<Record<string, Story>>;
 
 const takeDown = async (driver: TestDriver): Promise<void> => {
   const paths = await kubeletPaths(driver, NAME);
@@ -145,54 +135,48 @@ const takeDown = async (driver: TestDriver): Promise<void> => {
 };
 
 describe.runIf(isRoot)('killed at every step, then asked again', () => {
-  let driver: TestDriver | undefined;
-  afterEach(async () => {
-    if (driver === undefined) return;
-    await driver.stop();
-    await removeHome(driver.home);
-  });
-
-  it.each(Object.entries(stories))('%s', async (name, story) => {
-    const steps: string[] = [];
-    for (let at = 1; ; at += 1) {
-      driver = await startDriver();
-      await story.arrange(driver);
-      await emptyTrash(driver);
-      const crashed = await crashAt(driver, at, story);
-      driver = crashed.driver;
-      await story.act(driver);
-      await emptyTrash(driver);
-      await story.inspect(driver);
-      await driver.stop();
-      await removeHome(driver.home);
-      if (crashed.step === undefined) break;
-      steps.push(crashed.step);
-    }
-    console.info(`${name}: ${steps.length} steps tried: ${steps.join(', ')}`);
-    expect(steps.length).toBeGreaterThan(0);
-  });
+  const prepared = { prepare: makeHome, clean: removeHome };
+  it.each(Object.entries(stories))('%s', (name, story) => tryEveryStep(name, story, prepared));
 });
 
-/** Runs the change in a process that dies at its N-th step; answers a new process, and the step if it was reached. */
-const crashAt = async (before: TestDriver, at: number, story: Story) => {
-  await before.stop();
-  const { home } = before;
-  const doomed = await startDriver({ home, entry: ENTRY, env: { CRASH_AT: String(at) } });
-  const outcome = await story.act(doomed).then(
-    () => 'answered',
-    (thrown: unknown) => thrown,
-  );
-  const step = /crash at: (.*)/.exec(doomed.output())?.[1];
-  if (step === undefined) expect(outcome).toBe('answered');
-  else
-    expect([await doomed.ended, outcome]).toEqual(['SIGKILL', expect.objectContaining({ code: status.UNAVAILABLE })]);
-  await doomed.stop();
-  return { driver: await startDriver({ home }), step };
-};
+/** Where a volume is a subvolume with a limit, each of these takes more steps. */
+describe.runIf(canBtrfs)('killed at every step on btrfs, then asked again', () => {
+  const disks = new Map<string, Btrfs>();
+  const prepare = async () => {
+    const home = await makeHome();
+    disks.set(home, await mountBtrfs(home));
+    return home;
+  };
+  const clean = async (home: string) => {
+    await disks.get(home)?.unmount();
+    await removeHome(home);
+  };
+  const limits = async ({ home }: TestDriver) => (await disks.get(home)?.limits()) ?? {};
+  const heldTo = (story: Story, expected: Readonly<Record<string, number>>): Story => ({
+    ...story,
+    inspect: async (driver) => {
+      await story.inspect(driver);
+      expect(await limits(driver)).toEqual(expected);
+    },
+  });
+  it.each([
+    ['CreateVolume', { [NAME]: GIB }],
+    ['DeleteVolume', {}],
+    ['NodeExpandVolume', { [NAME]: 2 * GIB }],
+  ] as const)('%s', (name, expected) => tryEveryStep(name, heldTo(stories[name], expected), { prepare, clean }));
+});
 
 const listRoot = async ({ root }: TestDriver) => {
   const own = join(root, '.csi-subdir');
-  expect((await readdir(own)).sort()).toEqual(['pool.json', 'trash', 'volumes']);
+  expect((await readdir(own)).sort()).toEqual([
+    'copies',
+    'data',
+    'pool.json',
+    'projects',
+    'snapshots',
+    'trash',
+    'volumes',
+  ]);
   const files = await readdir(join(own, 'volumes'));
   const records = await Promise.all(
     files.map(async (file) => JSON.parse(await readFile(join(own, 'volumes', file), 'utf8'))),
@@ -203,6 +187,3 @@ const listRoot = async ({ root }: TestDriver) => {
     trash: await readdir(join(own, 'trash')),
   };
 };
-
-const emptyTrash = ({ root }: TestDriver) =>
-  expect.poll(() => readdir(join(root, '.csi-subdir/trash')), { timeout: 60_000 }).toEqual([]);

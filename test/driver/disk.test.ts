@@ -165,6 +165,10 @@ describe.runIf(isRoot)('what is on disk', () => {
     });
     expect(await adopt('--write')).toMatchObject({ status: 1, stderr: expect.stringContaining('is a volume already') });
     expect(await csiSubdir('volumes', 'adopt', '--size', '1Gi', '--write', '../x')).toMatchObject({ status: 1 });
+    expect(await csiSubdir('volumes', 'adopt', '--size', '1Gi', 'old')).toMatchObject({
+      status: 1,
+      stderr: expect.stringContaining('overlaps "old/data"'),
+    });
     expect(await csiSubdir('volumes', 'adopt', 'old/data')).toMatchObject({ status: 2 });
     await driver.controller.DeleteVolume({ volume_id: 'main/old-data' });
     expect(await readFile(join(root, 'old/data/precious'), 'utf8')).toBe('x');

@@ -1,16 +1,14 @@
 import { execFile } from 'node:child_process';
-import { chmod, lstat, mkdir, readdir, rm, rmdir, stat, symlink, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { Client, credentials } from '@grpc/grpc-js';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import type { CreateVolumeResponse__Output } from '../../src/gen/csi/v1/CreateVolumeResponse.ts';
-import type { ValidateVolumeCapabilitiesResponse__Output } from '../../src/gen/csi/v1/ValidateVolumeCapabilitiesResponse.ts';
 import { fingerprint, plantCanary } from '../support/canary.ts';
 import { isRoot, makeHome, mountsBelow, removeHome, startDriver, type TestDriver } from '../support/driver.ts';
-import { type HostileCase, hostileCases } from '../support/hostile-cases.ts';
-import { type Fields, type Requests, type Rpc, type Subject, validRequests } from '../support/requests.ts';
-import { createTally } from '../support/tally.ts';
+import { hostileCases } from '../support/hostile-cases.ts';
+import { runHostile } from '../support/hostile-run.ts';
+import { type Requests, type Subject, validRequests } from '../support/requests.ts';
 import {
   codeOf,
   createVolume,
@@ -79,24 +77,10 @@ describe.runIf(isRoot)('hostile input', () => {
   });
 
   it('gets a clear answer from every RPC, and nothing else happens', async () => {
-    const tally = createTally();
-    const wrong = new Map<string, string>();
-    const take = async (one: HostileCase): Promise<void> => {
-      const answer = await answerTo(one);
-      tally.count(one.rpc, answer.code);
-      for (const complaint of complaints(one, answer)) {
-        wrong.set(complaint, `${complaint}: ${shorten(JSON.stringify(one.fields))}: ${shorten(answer.details)}`);
-      }
-    };
     const cases = hostileCases(driver.kubeletDir, [canaries[0] ?? '', driver.root]);
-    // What is to be refused may come all at once; what may succeed uses the same paths.
-    const refused = cases.filter(({ codes }) => !codes.includes('OK'));
-    for (let start = 0; start < refused.length; start += 32) {
-      await Promise.all(refused.slice(start, start + 32).map(take));
-    }
-    for (const one of cases.filter(({ codes }) => codes.includes('OK'))) await take(one);
-    process.stdout.write(`${tally.format('hostile input')}\n`);
-    expect([...wrong.values()]).toEqual([]);
+    const { table, wrong } = await runHostile(driver, subject, cases);
+    process.stdout.write(`${table}\n`);
+    expect(wrong).toEqual([]);
   });
 
   it('finds no way through a link or a file in the root', async () => {
@@ -187,55 +171,4 @@ describe.runIf(isRoot)('hostile input', () => {
     expect([...codes].filter((code) => !['OK', 'INTERNAL', 'INVALID_ARGUMENT'].includes(code))).toEqual([]);
     expect(codes).toContain('INTERNAL');
   });
-
-  const answerTo = async ({ rpc, fields }: HostileCase): Promise<Answer> => {
-    const sent = send[rpc](fields);
-    const outcome = await outcomeOf(sent);
-    if (outcome.code !== 'OK') return outcome;
-    const response = await sent;
-    const problem = (await takeBack[rpc]?.(fields, response)) ?? '';
-    const isRefusal = rpc === 'ValidateVolumeCapabilities' && !isConfirmed(response);
-    return { code: isRefusal ? 'UNCONFIRMED' : 'OK', details: problem };
-  };
-
-  /** Undoes what has succeeded, so that no case meets what another one has left. Answers what was wrong with it. */
-  const takeBack: { readonly [rpc in Rpc]?: (fields: Fields, response: unknown) => Promise<string | undefined> } = {
-    CreateVolume: async (_, response) => {
-      const { volume } = response as CreateVolumeResponse__Output;
-      const directory = volume?.volume_context.directory ?? '';
-      const isMade = !directory.includes('/') && (await lstat(join(driver.root, directory))).isDirectory();
-      await driver.controller.DeleteVolume({ volume_id: volume?.volume_id ?? '' });
-      return isMade && !(await readdir(driver.root)).includes(directory) ? undefined : `made at ${directory}`;
-    },
-    NodeStageVolume: async ({ staging_target_path: path = subject.freeStaging }) => {
-      await send.NodeUnstageVolume({ staging_target_path: path });
-      if (path !== subject.freeStaging) await rmdir(String(path));
-      return undefined;
-    },
-    NodePublishVolume: async ({ target_path: path = subject.freeTarget }) => {
-      await send.NodeUnpublishVolume({ target_path: path });
-      return undefined;
-    },
-  };
 });
-
-interface Answer {
-  readonly code: string;
-  readonly details: string;
-}
-
-const complaints = ({ rpc, field, codes }: HostileCase, { code, details }: Answer): readonly string[] => {
-  const mustName = code === 'INVALID_ARGUMENT' || code === 'OUT_OF_RANGE';
-  return [
-    ...(codes.includes(code) ? [] : [`${rpc} ${field}: ${code}, not ${codes.join(' or ')}`]),
-    ...(mustName && !details.includes(field) ? [`${rpc} ${field}: ${code} that does not name the field`] : []),
-    ...(code === 'OK' && details !== '' ? [`${rpc} ${field}: ${details}`] : []),
-    ...(/\p{Cc}/u.test(details) ? [`${rpc} ${field}: control characters in the message`] : []),
-    ...(details.length > 5000 ? [`${rpc} ${field}: a message of ${details.length} characters`] : []),
-  ];
-};
-
-const shorten = (text: string): string => (text.length > 160 ? `${text.slice(0, 160)}…` : text);
-
-const isConfirmed = (response: unknown): boolean =>
-  (response as ValidateVolumeCapabilitiesResponse__Output).confirmed !== null;

@@ -15,6 +15,8 @@ export interface Server {
 /** What befalls a server, and what ends it: see inside/srv. */
 export type Fault = 'drop' | 'stop' | 'unplug' | 'hide' | 'close' | 'reboot';
 export type Remedy = 'heal' | 'start' | 'plug' | 'show';
+/** Is root on a client root on the server? */
+export type Setting = 'squash' | 'trust';
 
 export const variable = (name: string): string => {
   const value = process.env[name];
@@ -27,7 +29,7 @@ export const A: Server = { name: 'a', address: variable('NFS_A'), directory: var
 export const B: Server = { name: 'b', address: variable('NFS_B'), directory: variable('NFS_B_DIR') };
 export const A_BY_IPV6: Server = { ...A, address: variable('NFS_A_V6') };
 
-export const srv = async (what: Fault | Remedy, { name }: Server): Promise<void> => {
+export const srv = async (what: Fault | Remedy | Setting, { name }: Server): Promise<void> => {
   await promisify(execFile)('srv', [what, name]);
 };
 

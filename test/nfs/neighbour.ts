@@ -49,12 +49,16 @@ const waitBesideDeletion = async (): Promise<void> => {
 
 /** The first mount from a server is where the kernel makes its acquaintance, one server at a time. */
 const mountFirstFromB = async (): Promise<void> => {
+  const volumes = [
+    ['main', 'on-a'],
+    ['spare', 'on-b'],
+  ] as const;
   const controller = await startShared({ main: poolOn(A, { local: true }), spare: poolOn(B, { local: true }) });
-  await Promise.all(['main', 'spare'].map((pool) => requestsFor(controller, pool, 'first').CreateVolume()));
+  await Promise.all(volumes.map(([pool, name]) => requestsFor(controller, pool, name).CreateVolume()));
   const node = await startShared({ main: poolOn(A), spare: poolOn(B) }, { flags: ['--mode', 'node'] });
   const { stdout } = await promisify(execFile)('sh', ['-c', 'grep -c " nfs4* " /proc/mounts || true']);
   assert.equal(stdout.trim(), '0', 'something is mounted still');
-  const [a, b] = ['main', 'spare'].map((pool) => requestsFor(node, pool, 'first'));
+  const [a, b] = volumes.map(([pool, name]) => requestsFor(node, pool, name));
   assert.ok(a !== undefined && b !== undefined);
   await srv('drop', A);
   const silent = measure(a.NodeStageVolume);
@@ -64,7 +68,7 @@ const mountFirstFromB = async (): Promise<void> => {
   await srv('heal', A);
   console.info(`        from B after ${inSeconds(staged.ms)} s; from A ${waited.code} after ${inSeconds(waited.ms)} s`);
   for (const requests of [a, b]) await requests.NodeUnstageVolume();
-  await Promise.all(['main', 'spare'].map((pool) => requestsFor(controller, pool, 'first').DeleteVolume()));
+  await Promise.all(volumes.map(([pool, name]) => requestsFor(controller, pool, name).DeleteVolume()));
   for (const driver of [node, controller]) await endShared(driver);
   assert.equal(staged.code, 'OK');
   assert.ok(staged.ms < 10_000, `B waited for A: ${inSeconds(staged.ms)} s`);

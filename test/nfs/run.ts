@@ -1,14 +1,24 @@
+import { hostileTests } from './hostile.ts';
 import { lossTests } from './loss.ts';
 import { neighbourTests } from './neighbour.ts';
 import { createOutageTests } from './outages.ts';
 import { sanityTests } from './sanity.ts';
+import { sizesTests } from './sizes.ts';
 import { storyTests } from './story.ts';
 import { runTests } from './tests.ts';
 
 /** What is shown on a real kernel NFS server and client. Arguments: the parts that are wanted; none: all of them. */
 const main = async (): Promise<number> =>
   runTests(
-    { sanity: sanityTests, story: storyTests, loss: lossTests, neighbour: neighbourTests, outage: createOutageTests() },
+    {
+      sanity: sanityTests,
+      story: storyTests,
+      hostile: hostileTests,
+      sizes: sizesTests,
+      loss: lossTests,
+      neighbour: neighbourTests,
+      outage: createOutageTests(),
+    },
     process.argv.slice(2),
   );
 

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { cp, mkdir, readFile, writeFile } from 'node:fs/promises';
+import { cp, mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Volume__Output } from '../../src/gen/csi/v1/Volume.ts';
 import type { VolumeCapability } from '../../src/gen/csi/v1/VolumeCapability.ts';
@@ -14,7 +14,7 @@ import {
   unpublish,
   unstage,
 } from '../support/volume.ts';
-import { A, A_BY_IPV6, B, clear, type Server } from './ground.ts';
+import { A, A_BY_IPV6, B, clear, type Server, srv, until } from './ground.ts';
 import { endShared, poolOn, startShared } from './shared-driver.ts';
 import type { Tests } from './tests.ts';
 
@@ -23,6 +23,7 @@ export const storyTests: Tests = {
   'a static PV is written on one node, read on another, and seen by two at once': () => shareStaticVolume(A),
   'the same on a server with an IPv6 address': () => shareStaticVolume(A_BY_IPV6),
   'a pool is pointed at another server under its volumes': () => repoint(),
+  'an export that squashes root': () => useSquashed(),
 };
 
 const SHARED = 'MULTI_NODE_MULTI_WRITER';
@@ -97,6 +98,33 @@ const shareStaticVolume = (server: Server): Promise<void> =>
     for (const { detach } of [reader, other]) await detach();
     await second.detach();
   });
+
+/** What root makes there belongs to nobody, and root may not give it to anybody. */
+const useSquashed = async (): Promise<void> => {
+  await srv('squash', A);
+  const driver = await startShared({ main: poolOn(A) });
+  try {
+    const volume = await createVolume(driver, 'squashed');
+    const { uid, mode } = await stat(join(A.directory, 'squashed'));
+    assert.deepEqual([uid, mode & 0o7777], [65534, 0o777]);
+    const pod = await attach(driver, volume);
+    await writeFile(join(pod.path, 'note'), 'from root');
+    assert.equal((await stat(join(A.directory, 'squashed/note'))).uid, 65534);
+    await pod.detach();
+    await driver.controller.DeleteVolume({ volume_id: volume.volume_id });
+    await until(
+      'the data has gone',
+      30_000,
+      async () => (await readdir(join(A.directory, '.csi-subdir/trash'))).length === 0,
+    );
+    assert.equal(await codeOf(createVolume(driver, 'given', { uid: '1000' })), 'FAILED_PRECONDITION');
+    assert.deepEqual(await readdir(A.directory), ['.csi-subdir']);
+  } finally {
+    await endShared(driver);
+    await srv('trust', A);
+    await clear(A);
+  }
+};
 
 const repoint = async (): Promise<void> => {
   const before = await startShared({ main: poolOn(A) });

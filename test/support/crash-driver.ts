@@ -1,17 +1,27 @@
-import { writeSync } from 'node:fs';
+import { readFileSync, writeSync } from 'node:fs';
 import { runServe } from '../../src/cli/serve.ts';
+import { serveWorker } from '../../src/host/worker-process.ts';
 
 /**
- * The driver with fault points: CRASH_AT=N ends it with SIGKILL at the N-th step it takes. `main.ts` passes `noStep`
+ * The driver with fault points: CRASH_AT=N ends it with SIGKILL at the N-th step it takes. With CRASH_WORKER_AT=FILE it
+ * is its worker that ends, at the step whose number is in the file when the worker starts. `main.ts` passes `noStep`
  * instead, so none of this is reachable in what ships.
  */
-let left = Number(process.env.CRASH_AT ?? 0);
-
-const crashAtStep = (name: string): void => {
-  left -= 1;
-  if (left !== 0) return;
-  writeSync(2, `crash at: ${name}\n`);
-  process.kill(process.pid, 'SIGKILL');
+const crashAt = (count: number) => {
+  let left = count;
+  return (name: string): void => {
+    left -= 1;
+    if (left !== 0) return;
+    writeSync(2, `crash at: ${name}\n`);
+    process.kill(process.pid, 'SIGKILL');
+  };
 };
 
-process.exit(await runServe(process.argv.slice(3), process.env, crashAtStep));
+const { CRASH_AT = '0', CRASH_WORKER_AT } = process.env;
+const [, , command, ...args] = process.argv;
+
+if (command === 'worker') {
+  const count = CRASH_WORKER_AT === undefined ? 0 : Number(readFileSync(CRASH_WORKER_AT, 'utf8'));
+  process.exit(await serveWorker(args[0] ?? '', args[1] === 'mounted', crashAt(count)));
+}
+process.exit(await runServe(args, process.env, crashAt(Number(CRASH_AT))));

@@ -36,6 +36,7 @@ export const hostileCases = (kubeletDir: string, elsewhere: readonly string[]): 
   ...capabilityCases(),
   ...numberCases(),
   ...tokenCases(),
+  ...snapshotCases(),
   ...pathCases(kubeletDir, elsewhere),
 ];
 
@@ -47,7 +48,6 @@ const handleCases = (): readonly HostileCase[] => {
     });
   const records: readonly Rpc[] = ['ValidateVolumeCapabilities', 'ControllerExpandVolume', 'ControllerGetVolume'];
   const unclaimed: readonly Rpc[] = ['ControllerPublishVolume', 'ControllerUnpublishVolume'];
-  const snapshots: readonly Rpc[] = ['CreateSnapshot', 'DeleteSnapshot', 'ListSnapshots', 'GetSnapshot'];
   return [
     // The id of a static volume is what the admin likes: a node takes any.
     ...(['NodeStageVolume', 'NodeUnstageVolume', 'NodePublishVolume', 'NodeUnpublishVolume'] as const).flatMap((rpc) =>
@@ -65,15 +65,9 @@ const handleCases = (): readonly HostileCase[] => {
         codes: ['NOT_FOUND'],
       })),
     ),
-    ...TEXTS.filter((_, index) => index % SAMPLE === 0).flatMap(({ text }) => [
-      ...unclaimed.map((rpc) => ({ rpc, field: '', fields: { volume_id: text }, codes: ['UNIMPLEMENTED'] })),
-      ...snapshots.map((rpc) => ({
-        rpc,
-        field: '',
-        fields: { snapshot_id: text, source_volume_id: text, name: text, starting_token: text },
-        codes: ['UNIMPLEMENTED'],
-      })),
-    ]),
+    ...TEXTS.filter((_, index) => index % SAMPLE === 0).flatMap(({ text }) =>
+      unclaimed.map((rpc) => ({ rpc, field: '', fields: { volume_id: text }, codes: ['UNIMPLEMENTED'] })),
+    ),
   ];
 };
 
@@ -113,7 +107,7 @@ const parameterCases = (): readonly HostileCase[] => {
   return [
     ...TEXTS.filter(({ trait }) => trait !== 'plain').flatMap(({ text }) => everywhere('directory', [text])),
     ...TEXTS.filter(({ trait }) => trait === 'plain').map(({ text }) => one('CreateVolume', 'directory', text, ['OK'])),
-    ...['pool', 'onDelete', 'existing'].flatMap((key) => everywhere(key, [...texts, ...WORDS])),
+    ...['pool', 'onDelete', 'existing', 'compression'].flatMap((key) => everywhere(key, [...texts, ...WORDS])),
     ...['mode', 'uid', 'gid'].flatMap((key) => everywhere(key, [...texts, ...NUMBERS.filter(badFor(key))])),
     ...['mode', 'uid', 'gid'].flatMap((key) => mutable(key, [...texts, ...NUMBERS.filter(badFor(key))])),
     ...mutable('onDelete', [...texts, ...WORDS]),
@@ -196,7 +190,6 @@ const tokenCases = (): readonly HostileCase[] => [
   ...TEXTS.flatMap(({ text }): readonly HostileCase[] => {
     const segments = { [text]: 'node-1', 'topology.local.csi-subdir.dev/node': text };
     const requirements = { requisite: [{ segments }], preferred: [] };
-    const source = { snapshot: { snapshot_id: text } };
     return [
       { rpc: 'GetCapacity', field: '', fields: { accessible_topology: { segments } }, codes: ['OK'] },
       {
@@ -205,20 +198,42 @@ const tokenCases = (): readonly HostileCase[] => [
         fields: { accessibility_requirements: requirements },
         codes: ['RESOURCE_EXHAUSTED'],
       },
-      {
-        rpc: 'CreateVolume',
-        field: 'volume_content_source',
-        fields: { volume_content_source: source },
-        codes: INVALID,
-      },
     ];
   }),
 ];
 
+const snapshotCases = (): readonly HostileCase[] =>
+  [...TEXTS, ...HANDLES].flatMap(({ text, trait }, index): readonly HostileCase[] => {
+    const unless = (code: string): readonly string[] => (isNoString(trait) ? INVALID : [code]);
+    const one = (rpc: Rpc, field: string, codes: readonly string[]) => ({
+      rpc,
+      field,
+      fields: { [field]: text },
+      codes,
+    });
+    const source = (kind: 'snapshot' | 'volume', id: object) => ({
+      rpc: 'CreateVolume' as const,
+      field: `volume_content_source.${kind}`,
+      fields: { volume_content_source: { [kind]: id } },
+      codes: unless('NOT_FOUND'),
+    });
+    return [
+      one('CreateSnapshot', 'source_volume_id', unless('NOT_FOUND')),
+      one('DeleteSnapshot', 'snapshot_id', unless('OK')),
+      one('GetSnapshot', 'snapshot_id', unless('NOT_FOUND')),
+      one('ListSnapshots', 'snapshot_id', ['OK']),
+      one('ListSnapshots', 'source_volume_id', ['OK']),
+      one('ListSnapshots', 'starting_token', trait === 'empty' ? ['OK'] : ['ABORTED']),
+      source('snapshot', { snapshot_id: text }),
+      source('volume', { volume_id: text }),
+      ...(index % SAMPLE === 0 ? [one('CreateSnapshot', 'name', unless('OK'))] : []),
+    ];
+  });
+
 /** A token is right for what has gone since. */
 const HANDLE_FORM = /^main\/(?:pvc-1\.json|volumes|pool\.json)$/;
 
-const KNOWN = ['pool', 'directory', 'mode', 'uid', 'gid', 'onDelete', 'existing'];
+const KNOWN = ['pool', 'directory', 'mode', 'uid', 'gid', 'onDelete', 'existing', 'compression'];
 
 const isNoString = (trait: HostileText['trait']): boolean =>
   trait === 'empty' || trait === 'control' || trait === 'long';

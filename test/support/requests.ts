@@ -44,9 +44,9 @@ export const validRequests = ({ controller, node }: TestDriver, subject: Subject
     ControllerPublishVolume: over(controller.ControllerPublishVolume, { ...staged, node_id: 'node-1' }),
     ControllerUnpublishVolume: over(controller.ControllerUnpublishVolume, { volume_id, node_id: 'node-1' }),
     CreateSnapshot: over(controller.CreateSnapshot, snapshot),
-    DeleteSnapshot: over(controller.DeleteSnapshot, { snapshot_id: 'main/snapshot-1' }),
+    DeleteSnapshot: over(controller.DeleteSnapshot, { snapshot_id: 'main@snapshot-1' }),
     ListSnapshots: over(controller.ListSnapshots, {}),
-    GetSnapshot: over(controller.GetSnapshot, { snapshot_id: 'main/snapshot-1' }),
+    GetSnapshot: over(controller.GetSnapshot, { snapshot_id: 'main@snapshot-1' }),
     NodeStageVolume: over(node.NodeStageVolume, { ...staged, staging_target_path: subject.freeStaging }),
     NodeUnstageVolume: over(node.NodeUnstageVolume, { volume_id, staging_target_path: subject.freeStaging }),
     NodePublishVolume: over(node.NodePublishVolume, {

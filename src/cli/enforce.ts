@@ -1,0 +1,48 @@
+import { ConfigError, loadConfig } from '../config.ts';
+import { formatBytes } from '../domain/capacity.ts';
+import { DriverError } from '../domain/errors.ts';
+import { formatHandle } from '../domain/handle.ts';
+import type { Shelf } from '../volumes/context.ts';
+import { enforceSize } from '../volumes/enforce.ts';
+import { listUnheld } from '../volumes/hold.ts';
+import { takeFlags } from './flags.ts';
+import { withPools } from './shelves.ts';
+
+/**
+ * `volumes enforce`: holds volumes to their size that were made or adopted before sizes were enforced. Without
+ * `--write` it only says what it would do. 1 when a volume cannot be held.
+ */
+export const enforceSizes = async (args: readonly string[], env: NodeJS.ProcessEnv): Promise<number> => {
+  const { values, positionals, rest } = takeFlags(args, { pool: 'string', write: 'boolean' });
+  if (positionals.length > 0) throw new ConfigError([USAGE]);
+  const failed = await withPools(await loadConfig(rest, env), async ({ shelves }) => {
+    const chosen = [...shelves].filter(([name]) => values.pool === undefined || values.pool === name);
+    if (chosen.length === 0) throw new ConfigError([`--pool: expected one of ${[...shelves.keys()].join(', ')}`]);
+    let count = 0;
+    for (const [, shelf] of chosen) count += await enforceIn(shelf, values.write === true);
+    return count;
+  });
+  if (values.write !== true) process.stderr.write('csi-subdir: nothing was changed: add --write to do it\n');
+  return failed === 0 ? 0 : 1;
+};
+
+const USAGE = 'usage: csi-subdir volumes enforce [--pool NAME] [--write] [--config FILE]';
+
+/** Answers how many volumes of a pool cannot be held. */
+const enforceIn = async (shelf: Shelf, write: boolean): Promise<number> => {
+  const { pool, ledger } = shelf;
+  await pool.root.prepare();
+  await ledger.load();
+  let failed = 0;
+  for (const record of await listUnheld(pool, ledger.list())) {
+    const label = `${formatHandle({ pool: pool.name, name: record.name })}: `;
+    try {
+      await enforceSize(shelf, record, write);
+      process.stdout.write(`${label}${write ? '' : 'would be '}held to ${formatBytes(record.capacityBytes)}\n`);
+    } catch (thrown) {
+      failed += 1;
+      process.stdout.write(`${label}WRONG  ${DriverError.from(thrown).message}\n`);
+    }
+  }
+  return failed;
+};

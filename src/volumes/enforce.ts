@@ -1,0 +1,43 @@
+import { formatBytes } from '../domain/capacity.ts';
+import { DriverError } from '../domain/errors.ts';
+import type { Limit, VolumeRecord } from '../domain/volume.ts';
+import { plainDirectory } from '../host/qgroups.ts';
+import type { Root } from '../host/root.ts';
+import type { HeldVolume } from '../host/sizes.ts';
+import type { Shelf } from './context.ts';
+import { planLimit } from './hold.ts';
+
+/**
+ * Holds a volume to its size that was made or adopted before sizes were enforced. The record says `partial` until all
+ * of its data counts, so that the same again goes on. Without `write` it is only found out whether it can be done.
+ * Throws failed-precondition where it cannot.
+ */
+export const enforceSize = async (shelf: Shelf, record: VolumeRecord, write: boolean): Promise<void> => {
+  const { pool, ledger } = shelf;
+  const limit = record.limit ?? (await planLimit(pool));
+  if (limit === undefined) throw new DriverError('failed-precondition', 'sizes are not enforced in its pool');
+  if (limit.by === 'qgroup') await requireSubvolume(pool.root, record);
+  if (!write) return;
+  const volume = { ...record, limit };
+  if (limit.by === 'project') await ledger.replace({ ...record, limit: { ...limit, partial: true } });
+  await pool.root.include(volume);
+  await requireRoom(pool.root, volume);
+  await pool.root.hold(volume, record.capacityBytes);
+  await ledger.replace({ ...record, limit: wholeOf(limit) });
+};
+
+const requireSubvolume = async (root: Root, { directory }: VolumeRecord): Promise<void> => {
+  if (!(await root.isSubvolume(directory))) throw plainDirectory();
+};
+
+/** A volume that is larger than its size could not be written to at all. */
+const requireRoom = async (root: Root, volume: HeldVolume & VolumeRecord): Promise<void> => {
+  const [usage] = await root.usages([volume]);
+  if (usage === undefined || usage.usedBytes <= volume.capacityBytes) return;
+  throw new DriverError(
+    'failed-precondition',
+    `it uses ${formatBytes(usage.usedBytes)} of ${formatBytes(volume.capacityBytes)}: expand it first`,
+  );
+};
+
+const wholeOf = (limit: Limit): Limit => (limit.by === 'qgroup' ? limit : { by: 'project', id: limit.id });

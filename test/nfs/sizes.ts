@@ -1,0 +1,238 @@
+import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { chmod, mkdir, readdir, readFile, rm, statfs, symlink, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { promisify } from 'node:util';
+import { makeHome, type TestDriver } from '../support/driver.ts';
+import { fill, MIB } from '../support/fill.ts';
+import { createFrom, takeSnapshot } from '../support/snapshot.ts';
+import { codeOf, createVolume, kubeletPaths, publish, stage, unpublish, unstage } from '../support/volume.ts';
+import { A, B, clear, type Server, until, variable } from './ground.ts';
+import { endShared, poolOn, startShared } from './shared-driver.ts';
+import type { Tests } from './tests.ts';
+
+/** Sizes by project quotas: the controller works in the exported directory, pods write there and through NFS. */
+export const sizesTests: Tests = {
+  'a claim holds on XFS, locally and over NFS': () => hold(A),
+  'a claim holds on ext4, locally and over NFS': () => hold(B),
+  'a claim of the local driver holds on XFS': () => hold(A, local(A)),
+  'a claim of the local driver holds on ext4': () => hold(B, local(B)),
+  '64 volumes made at once have 64 projects on XFS': () => makeMany(A),
+  '64 volumes made at once have 64 projects on ext4': () => makeMany(B),
+  'a volume that was there before is held on XFS by volumes enforce': () => enforceLater(A),
+  'a volume that was there before is held on ext4 by volumes enforce': () => enforceLater(B),
+  'what is restored or cloned on XFS counts for itself': () => copy(A),
+  'what is restored or cloned on ext4 counts for itself': () => copy(B),
+  'the controller is killed at every step of a size, and all adds up': () => killAtEveryStep(A),
+};
+
+const run = promisify(execFile);
+
+const POOL = { more: { sizes: 'enforce' }, local: true } as const;
+
+const local = ({ directory }: Server) => ({ hostPath: { path: directory }, sizes: 'enforce' });
+
+const withDriver = async (
+  server: Server,
+  work: (driver: TestDriver) => Promise<void>,
+  pool: object = poolOn(server, POOL),
+): Promise<void> => {
+  const driver = await startShared({ main: pool });
+  try {
+    await work(driver);
+    await nothingIsLeft(server);
+  } finally {
+    await endShared(driver);
+    await clear(server);
+  }
+};
+
+const hold = (server: Server, pool?: object): Promise<void> =>
+  withDriver(
+    server,
+    async (driver) => {
+      const volume = await createVolume(driver, 'held', {}, 16 * MIB);
+      const { volume_id } = volume;
+      const data = join(server.directory, 'held/data');
+      assertFull(await fill(data, 32), 16);
+      assert.equal((await conditionOf(driver, volume_id))?.abnormal, true);
+      await rm(data);
+
+      const paths = await kubeletPaths(driver, 'held');
+      await stage(driver, volume, paths.staging);
+      await publish(driver, volume, paths);
+      assertFull(await fill(join(paths.target, 'data'), 32), 16);
+      assert.equal(await sizeOf(paths.target), 16 * MIB);
+      const stats = await driver.node.NodeGetVolumeStats({ volume_id, volume_path: paths.target });
+      assert.equal(Number(stats.usage[0]?.total), 16 * MIB);
+      assert.match(stats.volume_condition?.message ?? '', /^the volume is full/);
+
+      const capacity_range = { required_bytes: 24 * MIB };
+      if (pool === undefined) await driver.controller.ControllerExpandVolume({ volume_id, capacity_range });
+      else await driver.node.NodeExpandVolume({ volume_id, volume_path: paths.target, capacity_range });
+      await until('df shows the new size', 30_000, async () => (await sizeOf(paths.target)) === 24 * MIB);
+      assert.deepEqual(await fill(join(paths.target, 'more'), 4), { isFull: false, mebibytes: 4 });
+      assert.equal((await conditionOf(driver, volume_id))?.abnormal, false);
+
+      await unpublish(driver, volume_id, paths.target);
+      await unstage(driver, volume_id, paths.staging);
+      await driver.controller.DeleteVolume({ volume_id });
+    },
+    pool,
+  );
+
+/** From the first byte, however much the source holds; the source has all of its room, and its snapshot none of it. */
+const copy = (server: Server): Promise<void> =>
+  withDriver(server, async (driver) => {
+    const at = (...path: string[]) => join(server.directory, ...path);
+    await createVolume(driver, 'source', {}, 16 * MIB);
+    await fill(at('source/data'), 12);
+    await takeSnapshot(driver, 'snapshot', 'main/source');
+    await persist(() => createFrom(driver, 'cloned', 'main/source', { bytes: 16 * MIB }));
+    await persist(() => createFrom(driver, 'restored', 'main@snapshot', { bytes: 24 * MIB }));
+    assert.deepEqual([await sizeOf(at('cloned')), await sizeOf(at('restored'))], [16 * MIB, 24 * MIB]);
+    assertFull(await fill(at('cloned/more'), 8), 4);
+    assertFull(await fill(at('restored/more'), 16), 12);
+    assertFull(await fill(at('source/more'), 8), 4);
+    assert.match((await run('lsattr', ['-p', '-d', at('.csi-subdir/data/snapshot')])).stdout, /^ *0 /);
+    await driver.controller.DeleteSnapshot({ snapshot_id: 'main@snapshot' });
+    for (const name of ['source', 'cloned', 'restored'])
+      await driver.controller.DeleteVolume({ volume_id: `main/${name}` });
+  });
+
+const makeMany = (server: Server): Promise<void> =>
+  withDriver(server, async (driver) => {
+    const names = Array.from({ length: 64 }, (_, index) => `many-${index}`);
+    const sizes = new Map(names.map((name, index) => [name, (index + 1) * MIB]));
+    await Promise.all(names.map((name) => persist(() => createVolume(driver, name, {}, sizes.get(name)))));
+    const { ids, claims } = await projectsOf(server);
+    assert.equal(new Set(ids).size, 64);
+    assert.deepEqual(claims, ids);
+    for (const [name, bytes] of sizes) assert.equal(await sizeOf(join(server.directory, name)), bytes);
+    const remove = (name: string) => driver.controller.DeleteVolume({ volume_id: `main/${name}` });
+    await Promise.all(names.map((name) => persist(() => remove(name))));
+  });
+
+/** Everything in it counts then, however deep; what a link in it points at does not. */
+const enforceLater = async (server: Server): Promise<void> => {
+  const before = await startShared({ main: poolOn(server, { local: true, more: { sizes: 'budget' } }) });
+  const { home } = before;
+  await createVolume(before, 'old', {}, 16 * MIB);
+  const deep = join(server.directory, 'old/deep/deeper');
+  await mkdir(deep, { recursive: true });
+  await chmod(deep, 0o777);
+  for (const name of ['a', 'b', '-odd name\n']) await fill(join(deep, name), 3);
+  const outside = join(server.directory, 'outside');
+  await writeFile(outside, 'not of the volume');
+  await symlink(outside, join(deep, 'link'));
+  await run('mkfifo', [join(deep, 'fifo')]);
+  await before.stop();
+
+  const after = await startShared({ main: poolOn(server, POOL) }, { home });
+  const args = ['volumes', 'enforce', '--write', '--config', join(home, 'config.yaml')];
+  const { stdout } = await run(process.execPath, [variable('DRIVER'), ...args]);
+  assert.equal(stdout, 'main/old: held to 16 MiB\n');
+  assert.match((await run('lsattr', ['-p', outside])).stdout, /^ *0 /);
+  assert.equal(await sizeOf(deep), 16 * MIB);
+  assertFull(await fill(join(deep, 'more'), 16), 16 - 9);
+  await after.controller.DeleteVolume({ volume_id: 'main/old' });
+  await nothingIsLeft(server);
+  await endShared(after);
+  await clear(server);
+};
+
+/** Each call of a life is made until it is answered, by a driver that dies at its next step, and its next. */
+const killAtEveryStep = async (server: Server): Promise<void> => {
+  const home = await makeHome();
+  const seen = new Set<string>();
+  let at = 1;
+  let driver = await startDoomed(server, home, at);
+  for (const [rpc, send] of Object.entries(LIFE)) {
+    while (!(await succeeds(driver, send))) {
+      const step = `${rpc}: ${/crash at: (.*)/.exec(driver.output())?.[1]}`;
+      at = seen.has(step) ? at + 1 : 1;
+      seen.add(step);
+      await driver.stop();
+      driver = await startDoomed(server, home, at);
+    }
+    const size = rpc === 'DeleteVolume' ? undefined : await sizeOf(join(server.directory, 'killed'));
+    assert.equal(size, { CreateVolume: 16 * MIB, ControllerExpandVolume: 32 * MIB }[rpc]);
+  }
+  await driver.stop();
+  console.info(`        ${seen.size} steps: ${[...seen].join(', ')}`);
+  for (const step of ['project labelled', 'limit set']) assert.ok(seen.has(`CreateVolume: ${step}`), step);
+  const last = await startShared({ main: poolOn(server, POOL) }, { home });
+  await nothingIsLeft(server);
+  await endShared(last);
+  await clear(server);
+};
+
+const LIFE = {
+  CreateVolume: (driver: TestDriver): Promise<unknown> => createVolume(driver, 'killed', {}, 16 * MIB),
+  ControllerExpandVolume: ({ controller }: TestDriver): Promise<unknown> =>
+    controller.ControllerExpandVolume({ volume_id: 'main/killed', capacity_range: { required_bytes: 32 * MIB } }),
+  DeleteVolume: ({ controller }: TestDriver): Promise<unknown> => controller.DeleteVolume({ volume_id: 'main/killed' }),
+};
+
+const startDoomed = (server: Server, home: string, at: number): Promise<TestDriver> =>
+  startShared(
+    { main: poolOn(server, POOL) },
+    { home, entry: variable('CRASH_DRIVER'), env: { CRASH_AT: String(at) }, impatient: true },
+  );
+
+/** False when the driver has died instead. */
+const succeeds = async (driver: TestDriver, send: (driver: TestDriver) => Promise<unknown>): Promise<boolean> => {
+  let code = '';
+  await until('an answer', 60_000, async () => {
+    code = await codeOf(send(driver));
+    return code === 'OK' || (await Promise.race([driver.ended, sleep(1_000)])) === 'SIGKILL';
+  });
+  return code === 'OK';
+};
+
+const conditionOf = async ({ controller }: TestDriver, volume_id: string) =>
+  (await controller.ControllerGetVolume({ volume_id })).status?.volume_condition;
+
+/** Within a mebibyte of the size: the one that did not fit as a whole. */
+const assertFull = ({ isFull, mebibytes }: Awaited<ReturnType<typeof fill>>, size: number): void => {
+  assert.ok(isFull && mebibytes >= size - 1 && mebibytes <= size, `${mebibytes} MiB written, full: ${isFull}`);
+};
+
+/** Bytes, as df shows it. */
+const sizeOf = async (path: string): Promise<number> => {
+  const { blocks, bsize } = await statfs(path);
+  return blocks * bsize;
+};
+
+/** The projects of the records, and the claims on disk. */
+const projectsOf = async ({ directory }: Server) => {
+  // What writes that were killed have left stays for ten minutes: another controller may be writing it.
+  const list = async (folder: string): Promise<readonly string[]> =>
+    (await readdir(join(directory, '.csi-subdir', folder))).filter((file) => !file.startsWith('.')).sort();
+  const read = async (file: string) =>
+    JSON.parse(await readFile(join(directory, '.csi-subdir/volumes', file), 'utf8')).limit.id;
+  const ids = await Promise.all((await list('volumes')).map(read));
+  return { ids: ids.map(String).sort(), claims: await list('projects') };
+};
+
+/** Neither volumes nor trash, no project of ours, and no quota on the file system. */
+const nothingIsLeft = async (server: Server): Promise<void> => {
+  const trash = join(server.directory, '.csi-subdir/trash');
+  await until('the trash is empty', 120_000, async () => (await readdir(trash)).length === 0);
+  assert.deepEqual(await projectsOf(server), { ids: [], claims: [] });
+  const args = ['-P', '-n', '-p', '-O', 'csv', server.directory];
+  const { stdout } = await run('/usr/sbin/repquota', args);
+  const left = stdout.split('\n').filter((line) => /^#[1-9]/.test(line) && !/^#\d+,ok,ok,0,0,0,/.test(line));
+  assert.deepEqual(left, []);
+};
+
+/** As the sidecars do: what may still be in progress is asked for again. */
+const persist = (send: () => Promise<unknown>): Promise<void> => {
+  let last = '';
+  return until('a call succeeds', 300_000, async () => {
+    last = await codeOf(send());
+    assert.ok(['OK', 'UNAVAILABLE', 'ABORTED', 'DEADLINE_EXCEEDED'].includes(last), last);
+    return last === 'OK';
+  });
+};
