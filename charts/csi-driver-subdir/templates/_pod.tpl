@@ -77,10 +77,11 @@ imagePullSecrets:
   securityContext:
     {{- include (ternary "subdir.controllerSecurity" "subdir.nodeSecurity" (eq .mode "controller")) . | nindent 4 }}
   ports: [{ name: http, containerPort: {{ .port }} }]
-  # The pools are opened after /healthz is served: a slow one does not kill the driver.
+  # Two minutes, for a small machine that starts everything at once. Pools are opened after /healthz is served.
   startupProbe:
     httpGet: { path: /healthz, port: http }
-    periodSeconds: 1
+    periodSeconds: 2
+    timeoutSeconds: 5
     failureThreshold: 60
   livenessProbe:
     httpGet: { path: /healthz, port: http }

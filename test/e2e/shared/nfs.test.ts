@@ -1,7 +1,15 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { apply, eventually, kubectl } from '../support/cluster.ts';
 import { pod } from '../support/objects.ts';
-import { EXPORTED, installShared, MOVED, ON_NFS_NODE, onNfsNode, openNfsNode, server } from '../support/shared.ts';
+import {
+  EXPORTED,
+  installMoved,
+  installShared,
+  ON_NFS_NODE,
+  onNfsNode,
+  openNfsNode,
+  server,
+} from '../support/shared.ts';
 import { openSpace, type Space } from '../support/space.ts';
 
 describe('volumes on NFS', () => {
@@ -127,11 +135,11 @@ describe('volumes on NFS', () => {
 
   it('move with their pool to another server, under a PV that lives', async () => {
     await space.remove('pod/reader');
-    await onNfsNode(`mkdir ${EXPORTED.b}/moved && cp -a ${EXPORTED.a}/. ${EXPORTED.b}/moved/`);
-    await installShared(MOVED);
+    await onNfsNode(`cp -a ${EXPORTED.a}/. ${EXPORTED.b}/`);
+    await installMoved();
     await start('moved', 'data');
     expect(await space.sh('moved', 'cat /data/word; grep " /data " /proc/mounts')).toMatch(
-      /^hello\n10\.77\.2\.2:\/export\/moved\//,
+      /^hello\n10\.77\.2\.2:\/export\/e2e-nfs-data-/,
     );
     await space.remove('pod/moved', 'pvc/data');
     await installShared();

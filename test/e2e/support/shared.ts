@@ -15,31 +15,36 @@ export const NFS_NODE = 'nfs1';
 /** Pods that use NFS must be on the node that reaches it. */
 export const ON_NFS_NODE = { nodeSelector: { 'e2e/nfs': 'true' } };
 
-/** Installs both drivers, or changes what is installed. */
-export const installShared = (
-  poolA: { readonly server: string; readonly export: string } = { server: ADDRESS.a, export: '/export' },
-): Promise<string> => {
+/** Installs both drivers with two pools, or changes what is installed. */
+export const installShared = (): Promise<string> => installPools({ a: { nfs: nfs('a') }, b: { nfs: nfs('b') } });
+
+/** Pool A on the other server, where its data have been moved to. No export may be that of two pools. */
+export const installMoved = (): Promise<string> => installPools({ a: { nfs: nfs('b') } });
+
+const nfs = (name: Server) => ({ server: ADDRESS[name], export: '/export' });
+
+const installPools = (pools: Readonly<Record<string, object>>): Promise<string> => {
+  const onB = pools.b === undefined ? {} : { 'on-b': { parameters: { pool: 'b' } } };
   const shared = {
     enabled: true,
-    pools: { a: { nfs: poolA }, b: { nfs: { server: ADDRESS.b, export: '/export' } } },
+    pools,
     storageClasses: {
       'csi-subdir-shared': null,
       'on-a': { parameters: { pool: 'a' } },
-      'on-b': { parameters: { pool: 'b' } },
       'archive-a': { parameters: { pool: 'a', onDelete: 'archive' } },
       'retain-a': { parameters: { pool: 'a', onDelete: 'retain' } },
+      ...onB,
     },
     controller: ON_NFS_NODE,
   };
   return install(`--set-json=shared=${JSON.stringify(shared)}`);
 };
 
-/** Where pool A goes when its data are moved to the other server. */
-export const MOVED = { server: ADDRESS.b, export: '/export/moved' };
-
 /** What a script has printed that runs as root on the machine of the second node, outside of all containers. */
 export const onNfsNode = (script: string): Promise<string> =>
-  run('kubectl', ['exec', 'nfs1-shell', '--', 'nsenter', '-t1', '-m', '-n', '--', 'bash', '-ec', script]);
+  run('kubectl', ['exec', 'nfs1-shell', '--', 'nsenter', '-t1', '-m', '-n', '--', 'bash', '-ec', `${PATH}\n${script}`]);
+
+const PATH = 'export PATH=/usr/sbin:/usr/bin:/sbin:/bin';
 
 /** A fault of a server, and its end: see test/nfs/inside/srv. */
 export const server = (fault: string, name: Server): Promise<string> =>
