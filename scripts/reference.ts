@@ -1,7 +1,8 @@
 import { status } from '@grpc/grpc-js';
 import * as z from 'zod';
 import { describeOptions } from '../src/cli/help.ts';
-import { optionsSchema, poolSchema } from '../src/config.ts';
+import { optionsSchema } from '../src/config/options.ts';
+import { poolSchema } from '../src/config/pool.ts';
 import { DriverError, type ErrorKind } from '../src/domain/errors.ts';
 import { INLINE_ATTRIBUTES } from '../src/domain/inline.ts';
 import { BIND_OPTIONS, NFS_OPTIONS } from '../src/domain/mount-options.ts';

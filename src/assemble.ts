@@ -1,5 +1,6 @@
 import { join } from 'node:path';
-import { type Config, isShared, type PoolConfig } from './config.ts';
+import type { Config } from './config/config.ts';
+import { isShared, type PoolConfig } from './config/pool.ts';
 import { type Breaker, createBreaker } from './host/breaker.ts';
 import { createExec, type ExecObserver } from './host/exec.ts';
 import { createMounter } from './host/mounter.ts';

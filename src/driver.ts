@@ -1,7 +1,8 @@
 import { realpath } from 'node:fs/promises';
 import { join } from 'node:path';
 import { assemble } from './assemble.ts';
-import type { Config, Options } from './config.ts';
+import type { Config } from './config/config.ts';
+import type { Options } from './config/options.ts';
 import { createMemoryKeeper, releaseMemory } from './host/memory.ts';
 import { claimSocket } from './host/socket.ts';
 import type { Step } from './host/step.ts';

@@ -1,5 +1,5 @@
 #!/usr/bin/env -S node --max-semi-space-size=4
-import { ConfigError } from './config.ts';
+import { ConfigError } from './config/error.ts';
 import { noStep } from './host/step.ts';
 import { VERSION } from './version.ts';
 

@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import { poolSchema } from '../../src/config.ts';
+import { poolSchema } from '../../src/config/pool.ts';
 import { STORAGE_CLASS_PARAMETERS } from '../../src/domain/parameters.ts';
 import { LOG_LEVELS } from '../../src/log.ts';
 

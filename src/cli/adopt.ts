@@ -1,5 +1,6 @@
 import { stringify } from 'yaml';
-import { ConfigError, loadConfig } from '../config.ts';
+import { loadConfig } from '../config/config.ts';
+import { ConfigError } from '../config/error.ts';
 import { parseQuantity } from '../domain/capacity.ts';
 import { DriverError } from '../domain/errors.ts';
 import { parseDirectory } from '../domain/paths.ts';

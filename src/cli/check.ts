@@ -1,5 +1,7 @@
 import { access, constants } from 'node:fs/promises';
-import { type Config, ConfigError, isShared, loadConfig } from '../config.ts';
+import { type Config, loadConfig } from '../config/config.ts';
+import { ConfigError } from '../config/error.ts';
+import { isShared } from '../config/pool.ts';
 import { formatBytes } from '../domain/capacity.ts';
 import { DriverError } from '../domain/errors.ts';
 import { CommandError } from '../host/exec.ts';

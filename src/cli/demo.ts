@@ -2,7 +2,7 @@ import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { stringify } from 'yaml';
-import { ConfigError } from '../config.ts';
+import { ConfigError } from '../config/error.ts';
 import { type CsiClient, connectCsi } from '../rpc/client.ts';
 import { createNarrator, type Narrator } from './narrator.ts';
 import { startServe } from './serve-process.ts';

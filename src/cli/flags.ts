@@ -1,5 +1,6 @@
 import { type ParseArgsOptionsConfig, parseArgs } from 'node:util';
-import { ConfigError, OPTION_FLAGS } from '../config.ts';
+import { ConfigError } from '../config/error.ts';
+import { OPTION_FLAGS } from '../config/options.ts';
 
 export interface TakenFlags {
   readonly values: Readonly<Record<string, string | boolean | undefined>>;

@@ -1,4 +1,4 @@
-import { environmentName, kebab, optionsSchema } from '../config.ts';
+import { environmentName, kebab, optionsSchema } from '../config/options.ts';
 import { VERSION } from '../version.ts';
 
 /** What `csi-subdir help` prints; the options come from where they are defined. */

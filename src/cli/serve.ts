@@ -1,4 +1,4 @@
-import { loadConfig } from '../config.ts';
+import { loadConfig } from '../config/config.ts';
 import { startDriver } from '../driver.ts';
 import type { Step } from '../host/step.ts';
 import { createLog } from '../log.ts';

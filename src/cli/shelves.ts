@@ -1,7 +1,7 @@
 import { rmdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { assemble } from '../assemble.ts';
-import type { Config } from '../config.ts';
+import type { Config } from '../config/config.ts';
 import { noObserver } from '../host/exec.ts';
 import { noStep } from '../host/step.ts';
 import { createLog } from '../log.ts';

@@ -1,4 +1,5 @@
-import { ConfigError, loadConfig } from '../config.ts';
+import { loadConfig } from '../config/config.ts';
+import { ConfigError } from '../config/error.ts';
 import { formatBytes } from '../domain/capacity.ts';
 import { formatHandle } from '../domain/handle.ts';
 import type { VolumeRecord } from '../domain/volume.ts';

@@ -2,7 +2,9 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { ConfigError, loadConfig, parsePools } from './config.ts';
+import { loadConfig } from './config.ts';
+import { ConfigError } from './error.ts';
+import { parsePools } from './pools.ts';
 
 describe('the pools file', () => {
   it('gives every pool its defaults', () => {
