@@ -35,9 +35,9 @@ const judge = (thrown: unknown): 'gone' | 'replaced' => {
 
 /** Names are quoted by cp so that none of them can be a line of its own or reach its end. */
 const GONE = /^\/bin\/cp: [a-z ]*['"]\/source\/.*: No such file or directory$/;
-/** A file is another one, or no file any more; a directory is none any more, here or since the pass before. */
+/** A file is another one; a file, a directory or a link is none any more, here or since the pass before. */
 const REPLACED =
-  /^\/bin\/cp: (?:skipping file .*, as it was replaced while being copied|[a-z ]*['"]\/source\/.*: (?:Not a directory|Too many levels of symbolic links)|cannot overwrite (?:non-)?directory .* with (?:non-)?directory.*)$/;
+  /^\/bin\/cp: (?:skipping file .*, as it was replaced while being copied|[a-z ]*['"]\/source\/.*: (?:Not a directory|Too many levels of symbolic links)|cannot read symbolic link ['"]\/source\/.*: Invalid argument|cannot overwrite (?:non-)?directory .* with (?:non-)?directory.*)$/;
 
 /** A fault as the system error that cp has met. */
 const faultOf = (line: string, thrown: CommandError): Error => {

@@ -156,7 +156,8 @@ describe.runIf(isRoot)('a copy', () => {
   it('is led nowhere by links that are put in the place of directories', async () => {
     const driver = await begin();
     const canary = join(home, 'canary');
-    await plantCanary(canary, ['inner/a', 'inner/b']);
+    // Who follows a link in the midst of a walk finds the next name of the list there too.
+    await plantCanary(canary, NUMBERS);
     const before = await fingerprint(canary);
     await createVolume(driver, 'pvc-1');
     const volume = join(driver.root, 'pvc-1');
@@ -182,6 +183,7 @@ describe.runIf(isRoot)('a copy', () => {
     } finally {
       await swapping.stop();
     }
+    expect(codes.filter((code) => code !== 'OK' && code !== 'ABORTED')).toEqual([]);
     const taken = codes.filter((code) => code === 'OK').length;
     console.info(`${swapping.count()} swaps, ${codes.join(' ')}; bare cp: ${bare} files of others`);
     expect(await countCanaries(join(driver.root, '.csi-subdir'))).toBe(0);
@@ -192,6 +194,7 @@ describe.runIf(isRoot)('a copy', () => {
 });
 
 const FOLDERS = ['inner/a', 'inner/c/d'];
+const NUMBERS = Array.from({ length: 50 }, (_, index) => String(index + 1));
 const PLANT = `cd "$1" && for folder in inner/a inner/b inner/c/d; do
   for number in $(seq 50); do mkdir -p $folder/$number && echo own >$folder/$number/file; done
 done`;
