@@ -12,7 +12,7 @@ export interface PoolWorkers {
 }
 
 /** Makes the root reachable first (mounts it), and decides what happens when it is not. */
-type Reach = <Value>(work: () => Promise<Value>) => Promise<Value>;
+export type Reach = <Value>(work: () => Promise<Value>) => Promise<Value>;
 
 /** Milliseconds for one piece of file work, and for reading all records. */
 const DEADLINE_MS = 12_000;

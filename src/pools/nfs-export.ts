@@ -1,0 +1,78 @@
+import { DriverError, isCausedBy } from '../domain/errors.ts';
+import { makeOwnMountPoint, removeMountPoint } from '../host/mount-point.ts';
+import type { RootTools } from '../host/root.ts';
+import type { Reach } from '../host/worker-root.ts';
+import type { SharedTools } from './hostpath.ts';
+import { type NfsSource, nameSource, withVersion } from './nfs-source.ts';
+
+/** The controller's own mount of a whole export. */
+export interface NfsExport {
+  /** Does work below the mount, which is made when it is not there, and anew when the server has forgotten it. */
+  readonly reach: Reach;
+  /** Lets go of the mount, without waiting for the server. */
+  readonly close: () => Promise<void>;
+}
+
+/** Milliseconds; within the bound of the call that waits for it. */
+const DEADLINE_MS = 10_000;
+
+export const createNfsExport = (
+  source: NfsSource,
+  mountPath: string,
+  options: readonly string[],
+  { breaker, workers, mounter, readMounts }: SharedTools & RootTools,
+): NfsExport => {
+  const wanted = nameSource(source);
+
+  const mount = async (): Promise<void> => {
+    const there = (await readMounts()).at(mountPath);
+    if (there?.source === wanted) return;
+    if (there !== undefined) await mounter.unmount(mountPath);
+    await makeOwnMountPoint(mountPath);
+    await mounter.mountNfs(wanted, mountPath, withVersion(options), DEADLINE_MS);
+    const mounted = (await readMounts()).at(mountPath)?.source;
+    if (mounted === wanted) return;
+    await mounter.unmount(mountPath);
+    throw new DriverError('failed-precondition', `${wanted} is a link on the server: configure ${mounted}`);
+  };
+
+  let mounting: Promise<void> | undefined;
+  const reachOnce = async <Value>(work: () => Promise<Value>): Promise<Value> => {
+    mounting ??= mount().finally(() => {
+      mounting = undefined;
+    });
+    await mounting;
+    return work();
+  };
+
+  /** Lets go of a mount, unless somebody has since the caller has looked. The worker holds its folders open. */
+  let mountNumber = 0;
+  const letGo = async (seen: number): Promise<void> => {
+    if (seen !== mountNumber) return;
+    mountNumber += 1;
+    workers.quick.stop();
+    await mounter.unmount(mountPath);
+  };
+
+  return {
+    reach: (work) =>
+      breaker.run(async () => {
+        const seen = mountNumber;
+        try {
+          return await reachOnce(work);
+        } catch (thrown) {
+          if (seen === mountNumber && !isCausedBy(thrown, ...HANDLE_LOST)) throw thrown;
+          await letGo(seen);
+          return reachOnce(work);
+        }
+      }),
+    close: async () => {
+      if ((await readMounts()).at(mountPath) === undefined) return;
+      await mounter.detach(mountPath);
+      await removeMountPoint(mountPath);
+    },
+  };
+};
+
+/** The server has forgotten the mount: it has come back as another, or the export is (or was) gone. */
+const HANDLE_LOST = ['ESTALE', 'EACCES', 'EPERM'];
