@@ -13,7 +13,8 @@ const run = async ([command = 'help', ...args]: readonly string[]): Promise<numb
     case 'check':
       return (await import('./cli/check.ts')).runCheck(args, process.env);
     case 'volumes':
-      if (args[0] === 'enforce') return (await import('./cli/enforce.ts')).enforceSizes(args.slice(1), process.env);
+      if (args[0] === 'enforce')
+        return (await import('./cli/enforce.ts')).enforceSizes(args.slice(1), process.env, noStep);
       if (args[0] === 'adopt') return (await import('./cli/adopt.ts')).adoptVolumes(args.slice(1), process.env);
       return (await import('./cli/volumes.ts')).listVolumes(args, process.env);
     case 'worker':

@@ -3,7 +3,8 @@ import { ConfigError } from '../config/error.ts';
 import { formatBytes } from '../domain/capacity.ts';
 import { DriverError } from '../domain/errors.ts';
 import { formatHandle } from '../domain/handle.ts';
-import type { Shelf } from '../volumes/context.ts';
+import type { Step } from '../host/step.ts';
+import type { Context, Shelf } from '../volumes/context.ts';
 import { enforceSize } from '../volumes/enforce.ts';
 import { listUnheld } from '../volumes/hold.ts';
 import { takeFlags } from './flags.ts';
@@ -13,16 +14,17 @@ import { withPools } from './shelves.ts';
  * `volumes enforce`: holds volumes to their size that were made or adopted before sizes were enforced. Without
  * `--write` it only says what it would do. 1 when a volume cannot be held.
  */
-export const enforceSizes = async (args: readonly string[], env: NodeJS.ProcessEnv): Promise<number> => {
+export const enforceSizes = async (args: readonly string[], env: NodeJS.ProcessEnv, step: Step): Promise<number> => {
   const { values, positionals, rest } = takeFlags(args, { pool: 'string', write: 'boolean' });
   if (positionals.length > 0) throw new ConfigError([USAGE]);
-  const failed = await withPools(await loadConfig(rest, env), async ({ shelves }) => {
+  const work = async ({ shelves }: Context): Promise<number> => {
     const chosen = [...shelves].filter(([name]) => values.pool === undefined || values.pool === name);
     if (chosen.length === 0) throw new ConfigError([`--pool: expected one of ${[...shelves.keys()].join(', ')}`]);
     let count = 0;
     for (const [, shelf] of chosen) count += await enforceIn(shelf, values.write === true);
     return count;
-  });
+  };
+  const failed = await withPools(await loadConfig(rest, env), work, step);
   if (values.write !== true) process.stderr.write('csi-subdir: nothing was changed: add --write to do it\n');
   return failed === 0 ? 0 : 1;
 };

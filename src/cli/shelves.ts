@@ -14,9 +14,10 @@ import type { Context } from '../volumes/context.ts';
 export const withPools = async <Value>(
   { options, pools }: Config,
   work: (context: Context) => Promise<Value>,
+  step = noStep,
 ): Promise<Value> => {
   const mountDir = join(options.mountDir, `command-${process.pid}`);
-  const context = assemble({ options: { ...options, mountDir }, pools }, createLog('silent'), noObserver, noStep);
+  const context = assemble({ options: { ...options, mountDir }, pools }, createLog('silent'), noObserver, step);
   try {
     return await work(context);
   } finally {

@@ -4,6 +4,7 @@ import { DriverError, errnoOf } from '../domain/errors.ts';
 import type { Compression } from '../domain/volume.ts';
 import { kindOf, pathOf } from './directory.ts';
 import { type Command, CommandError, type Exec } from './exec.ts';
+import type { Step } from './step.ts';
 
 // Subvolumes. A path given here leads through a held directory, so that nobody can put a link on its way.
 
@@ -83,15 +84,19 @@ export const deleteSubvolumes = async (
   exec: Exec,
   handle: string,
   belongs: (path: string) => boolean,
+  step: Step,
 ): Promise<void> => {
   const found = (await listSubvolumes(exec, dirname(handle))).filter(({ path }) => belongs(path));
   if (found.length === 0) return;
   await makeSubvolume(exec, handle);
+  step('handle made');
   // One that holds another cannot be deleted before it.
   for (const { id } of found.toSorted((a, b) => b.path.length - a.path.length)) {
     // A name with a line break in it makes a list lie about others. Asked for by its number, each has its own path.
     const path = await btrfs(exec, 'inspect-internal', 'subvolid-resolve', id, handle);
-    if (belongs(`/${path}`)) await deleteById(exec, handle, id);
+    if (!belongs(`/${path}`)) continue;
+    await deleteById(exec, handle, id);
+    step('subvolume deleted');
   }
   await deleteSubvolume(exec, handle);
 };

@@ -58,10 +58,10 @@ export const createTrash = (root: string, { folder, exec, step, giveBack }: Tras
     purge: async (entries) => {
       const path = await folder.path();
       // rm would empty a subvolume file by file, and stop at one inside.
-      if (await isBtrfs(path))
-        await deleteSubvolumes(exec, join(path, `purge-${nonce()}`), (place) =>
-          entries.some((entry) => isIn(entry, place)),
-        );
+      if (await isBtrfs(path)) {
+        const belongs = (place: string): boolean => entries.some((entry) => isIn(entry, place));
+        await deleteSubvolumes(exec, join(path, `purge-${nonce()}`), belongs, step);
+      }
       for (const entry of entries) {
         const held = heldIn(entry);
         if (held === undefined) continue;

@@ -1,7 +1,7 @@
 import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { canBtrfs, mountBtrfs } from '../support/btrfs.ts';
+import { canBtrfs, createBtrfsGround } from '../support/btrfs.ts';
 import { type Ground, type Story, tryEveryStep } from '../support/crash.ts';
 import { isRoot, makeHome, removeHome, type TestDriver } from '../support/driver.ts';
 import { createFrom, takeSnapshot } from '../support/snapshot.ts';
@@ -98,18 +98,7 @@ describe.runIf(isRoot)('a copy that is killed at every step, then asked for agai
 });
 
 describe.runIf(canBtrfs)('a subvolume snapshot that is killed at every step, then asked for again', () => {
-  const unmounts = new Map<string, () => Promise<void>>();
-  const ground: Ground = {
-    prepare: async () => {
-      const home = await makeHome();
-      unmounts.set(home, (await mountBtrfs(home)).unmount);
-      return home;
-    },
-    clean: async (home) => {
-      await unmounts.get(home)?.();
-      await removeHome(home);
-    },
-  };
+  const ground = createBtrfsGround();
   it.each(['CreateSnapshot', 'DeleteSnapshot', 'restore', 'clone'])('%s', (name) => {
     const story = stories[name];
     if (story === undefined) throw new Error(`no story ${name}`);

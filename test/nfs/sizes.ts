@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { makeHome, type TestDriver } from '../support/driver.ts';
+import { enforceAtEveryStep } from '../support/enforce-crash.ts';
 import { fill, MIB } from '../support/fill.ts';
 import { createFrom, takeSnapshot } from '../support/snapshot.ts';
 import { codeOf, createVolume, kubeletPaths, publish, stage, unpublish, unstage } from '../support/volume.ts';
@@ -130,9 +131,10 @@ const enforceLater = async (server: Server): Promise<void> => {
   await before.stop();
 
   const after = await startShared({ main: poolOn(server, POOL) }, { home });
-  const args = ['volumes', 'enforce', '--write', '--config', join(home, 'config.yaml')];
-  const { stdout } = await run(process.execPath, [variable('DRIVER'), ...args]);
-  assert.equal(stdout, 'main/old: held to 16 MiB\n');
+  const { steps, ...last } = await enforceAtEveryStep(variable('CRASH_DRIVER'), join(home, 'config.yaml'));
+  console.info(`        ${steps.length} steps: ${steps.join(', ')}`);
+  for (const step of ['project labelled', 'limit set']) assert.ok(steps.includes(step), step);
+  assert.deepEqual(last, { code: 0, stdout: '', stderr: '' });
   assert.match((await run('lsattr', ['-p', outside])).stdout, /^ *0 /);
   assert.equal(await sizeOf(deep), 16 * MIB);
   assertFull(await fill(join(deep, 'more'), 16), 16 - 9);

@@ -1,15 +1,21 @@
 import { execFile } from 'node:child_process';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
+import type { Ground } from './crash.ts';
+import { makeHome, removeHome } from './driver.ts';
 import { canMount, mountImage } from './loop.ts';
 
-/** A btrfs of a test's own, mounted at the driver's root. */
-export interface Btrfs {
+/** What a btrfs at a path tells of itself. */
+export interface BtrfsView {
   readonly btrfs: (...args: readonly string[]) => Promise<string>;
   /** The paths of all subvolumes, from the top of the file system. */
   readonly subvolumes: () => Promise<readonly string[]>;
   /** Of the subvolumes that are there, in bytes, by path. */
   readonly limits: () => Promise<Readonly<Record<string, number>>>;
+}
+
+/** A btrfs of a test's own, mounted at the driver's root. */
+export interface Btrfs extends BtrfsView {
   readonly unmount: () => Promise<void>;
 }
 
@@ -18,8 +24,13 @@ export const canBtrfs = canMount('btrfs');
 export const mountBtrfs = async (home: string, { quota = true, mebibytes = 512 } = {}): Promise<Btrfs> => {
   const root = join(home, 'root');
   const unmount = await mountImage('btrfs', root, mebibytes);
-  const btrfs: Btrfs['btrfs'] = async (...args) => (await promisify(execFile)('btrfs', args)).stdout;
-  if (quota) await btrfs('quota', 'enable', root);
+  const view = readBtrfs(root);
+  if (quota) await view.btrfs('quota', 'enable', root);
+  return { ...view, unmount };
+};
+
+export const readBtrfs = (root: string): BtrfsView => {
+  const btrfs: BtrfsView['btrfs'] = async (...args) => (await promisify(execFile)('btrfs', args)).stdout;
   return {
     btrfs,
     subvolumes: async () =>
@@ -29,6 +40,21 @@ export const mountBtrfs = async (home: string, { quota = true, mebibytes = 512 }
       const rows = [...table.matchAll(/^0\/\d+ +\d+ +\d+ +(\d+) +([^< ].*)$/gm)];
       return Object.fromEntries(rows.map(([, limit, path]) => [path, Number(limit)]));
     },
-    unmount,
+  };
+};
+
+/** A btrfs for every attempt of a crash test. */
+export const createBtrfsGround = (): Ground => {
+  const disks = new Map<string, Btrfs>();
+  return {
+    prepare: async () => {
+      const home = await makeHome();
+      disks.set(home, await mountBtrfs(home));
+      return home;
+    },
+    clean: async (home) => {
+      await disks.get(home)?.unmount();
+      await removeHome(home);
+    },
   };
 };

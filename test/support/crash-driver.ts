@@ -1,9 +1,10 @@
 import { readFileSync, writeSync } from 'node:fs';
+import { enforceSizes } from '../../src/cli/enforce.ts';
 import { runServe } from '../../src/cli/serve.ts';
 import { serveWorker } from '../../src/host/worker-process.ts';
 
 /**
- * The driver with fault points: CRASH_AT=N ends it with SIGKILL at the N-th step it takes. With CRASH_WORKER_AT=FILE it
+ * The driver, or its `volumes enforce`, with fault points: CRASH_AT=N ends it with SIGKILL at the N-th step. With CRASH_WORKER_AT=FILE it
  * is its worker that ends, at the step whose number is in the file when the worker starts. `main.ts` passes `noStep`
  * instead, so none of this is reachable in what ships.
  */
@@ -24,4 +25,5 @@ if (command === 'worker') {
   const count = CRASH_WORKER_AT === undefined ? 0 : Number(readFileSync(CRASH_WORKER_AT, 'utf8'));
   process.exit(await serveWorker(args[0] ?? '', args[1] === 'mounted', crashAt(count)));
 }
+if (command === 'volumes') process.exit(await enforceSizes(args.slice(1), process.env, crashAt(Number(CRASH_AT))));
 process.exit(await runServe(args, process.env, crashAt(Number(CRASH_AT))));

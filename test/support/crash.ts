@@ -1,5 +1,6 @@
 import { readdir } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { status } from '@grpc/grpc-js';
 import { expect } from 'vitest';
 import { startDriver, type TestDriver } from './driver.ts';
@@ -50,14 +51,14 @@ const tryStep = async (at: number, story: Story, ground: Ground): Promise<string
   }
 };
 
-const ENTRY = resolve(import.meta.dirname, 'crash-driver.ts');
+export const CRASH_ENTRY = resolve(import.meta.dirname, 'crash-driver.ts');
 
 /** Runs the change in a process that dies at its N-th step; answers a new process, and the step if it was reached. */
 const crashAt = async (before: TestDriver, at: number, story: Story) => {
   await before.stop();
   const { home } = before;
-  const doomed = await startDriver({ home, entry: ENTRY, env: { CRASH_AT: String(at) } });
-  const outcome = await story.act(doomed).then(
+  const doomed = await startDriver({ home, entry: CRASH_ENTRY, env: { CRASH_AT: String(at) } });
+  const outcome = await act(story, doomed).then(
     () => 'answered',
     (thrown: unknown) => thrown,
   );
@@ -69,5 +70,12 @@ const crashAt = async (before: TestDriver, at: number, story: Story) => {
   return { driver: await startDriver({ home }), step };
 };
 
-const emptyTrash = ({ root }: TestDriver) =>
-  expect.poll(() => readdir(join(root, '.csi-subdir/trash')), { timeout: 60_000 }).toEqual([]);
+/** The purge behind a deletion is part of it: asked until it has ended, or the process has. */
+const act = async (story: Story, driver: TestDriver): Promise<void> => {
+  await story.act(driver);
+  while ((await listTrash(driver)).length > 0) await driver.identity.Probe({}).then(() => sleep(5));
+};
+
+const listTrash = ({ root }: TestDriver) => readdir(join(root, '.csi-subdir/trash'));
+
+const emptyTrash = (driver: TestDriver) => expect.poll(() => listTrash(driver), { timeout: 60_000 }).toEqual([]);
