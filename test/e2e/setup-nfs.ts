@@ -1,5 +1,6 @@
 import { startCluster, startNfsNode, stopCluster } from './support/ground.ts';
 import { installShared } from './support/shared.ts';
+import { installSnapshotCrds } from './support/snapshots.ts';
 
 // Before the tests on NFS: our own cluster with its second node, and the chart with both drivers, two pools on two servers.
 // KEEP=1 leaves all of it standing at the end.
@@ -11,6 +12,7 @@ export const setup = async (): Promise<() => Promise<void>> => {
   try {
     await startCluster();
     await startNfsNode();
+    await installSnapshotCrds();
     await installShared();
   } catch (thrown) {
     await stop();

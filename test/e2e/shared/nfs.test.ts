@@ -10,6 +10,7 @@ import {
   openNfsNode,
   server,
 } from '../support/shared.ts';
+import { fromClaim, fromSnapshot, takeSnapshot } from '../support/snapshots.ts';
 import { openSpace, type Space } from '../support/space.ts';
 
 describe('volumes on NFS', () => {
@@ -78,6 +79,20 @@ describe('volumes on NFS', () => {
     await kubectl('patch', '-n', space.namespace, 'pvc/data', '--patch', JSON.stringify(patch));
     const grown = '--for=jsonpath={.status.capacity.storage}=2Gi';
     await kubectl('wait', '-n', space.namespace, 'pvc/data', grown, '--timeout=110s');
+  });
+
+  it('are snapshotted, restored and cloned', async () => {
+    await takeSnapshot(space, 'then', 'data', 'csi-subdir-shared');
+    await space.sh('reader', 'echo changed >/data/word');
+    await space.claim('restored', { storageClass: 'on-a', size: '2Gi', spec: fromSnapshot('then') });
+    await space.claim('clone', { storageClass: 'on-a', size: '2Gi', spec: fromClaim('data') });
+    await start('restored', 'restored');
+    await start('clone', 'clone');
+    expect(await space.sh('restored', 'cat /data/word')).toBe('hello');
+    expect(await space.sh('clone', 'cat /data/word')).toBe('changed');
+    await space.sh('reader', 'echo hello >/data/word');
+    await space.remove('pod/restored', 'pod/clone', 'pvc/restored', 'pvc/clone', 'volumesnapshot/then');
+    expect(await kubectl('get', 'volumesnapshotcontents', '--output=name')).toBe('');
   });
 
   it('are deleted with their claim, archived, or left as they are', async () => {

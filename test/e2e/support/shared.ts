@@ -1,5 +1,6 @@
 import { apply, kubectl, run } from './cluster.ts';
 import { install } from './installed.ts';
+import { SNAPSHOT_VALUES } from './snapshots.ts';
 
 // Two pools on two servers, and what can befall the servers.
 
@@ -37,7 +38,7 @@ const installPools = (pools: Readonly<Record<string, object>>): Promise<string> 
     },
     controller: ON_NFS_NODE,
   };
-  return install(`--set-json=shared=${JSON.stringify(shared)}`);
+  return install(`--set-json=shared=${JSON.stringify(shared)}`, ...SNAPSHOT_VALUES);
 };
 
 /** What a script has printed that runs as root on the machine of the second node, outside of all containers. */
