@@ -18,12 +18,15 @@ export const enforceSize = async (shelf: Shelf, record: VolumeRecord, write: boo
   if (limit === undefined) throw new DriverError('failed-precondition', 'sizes are not enforced in its pool');
   if (limit.by === 'qgroup') await requireSubvolume(pool.root, record);
   if (!write) return;
-  const volume = { ...record, limit };
   if (limit.by === 'project') await ledger.replace({ ...record, limit: { ...limit, partial: true } });
-  await pool.root.include(volume);
+  await pool.root.include({ ...record, limit });
+  // That takes the longer the more files there are: a driver may have expanded or deleted the volume meanwhile.
+  const current = await ledger.read(record.name);
+  if (current?.state !== 'ready') throw new DriverError('not-found', 'it has been deleted');
+  const volume = { ...current, limit };
   await requireRoom(pool.root, volume);
-  await pool.root.hold(volume, record.capacityBytes);
-  await ledger.replace({ ...record, limit: wholeOf(limit) });
+  await pool.root.hold(volume, volume.capacityBytes);
+  await ledger.replace({ ...current, limit: wholeOf(limit) });
 };
 
 const requireSubvolume = async (root: Root, { directory }: VolumeRecord): Promise<void> => {
