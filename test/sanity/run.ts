@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { execa } from 'execa';
 import { canBtrfs, mountBtrfs } from '../support/btrfs.ts';
 import { type DriverOptions, isRoot, makeHome, removeHome, startDriver, type TestDriver } from '../support/driver.ts';
+import { canMount, mountImage } from '../support/loop.ts';
 
 /**
  * csi-sanity against the driver as it ships, with real mounts: every case, none left out by us. Cases that csi-sanity
@@ -15,18 +16,23 @@ const main = async (): Promise<number> => {
     return 0;
   }
   const binary = execFileSync(join(import.meta.dirname, 'build'), { encoding: 'utf8' }).trim();
-  const failed = (await runLocal(binary)) + (await runShared(binary)) + (await runBtrfs(binary));
+  const failed =
+    (await runLocal(binary)) + (await runShared(binary)) + (await runXfs(binary)) + (await runBtrfs(binary));
   return failed === 0 ? 0 : 1;
 };
 
-/** Three times against one process: what a run leaves behind would fail the next. */
-const runLocal = (binary: string): Promise<number> =>
-  withDriver({ pool: { capacity: '200Gi' } }, async (driver) => {
-    let failed = await run({ title: 'local', binary, driver, unclaimed: LOCAL });
-    failed += await run({ title: 'local, again', binary, driver, unclaimed: LOCAL });
+/** On ext4, three times against one process: what a run leaves behind would fail the next. */
+const runLocal = async (binary: string): Promise<number> => {
+  const home = await makeHome();
+  const unmount = await mountImage('ext4', join(home, 'root'), 512);
+  const work = async (driver: TestDriver): Promise<number> => {
+    let failed = await run({ title: 'ext4', binary, driver, unclaimed: LOCAL });
+    failed += await run({ title: 'ext4, again', binary, driver, unclaimed: LOCAL });
     const flags = await allParameters(driver);
-    return failed + (await run({ title: 'local, all parameters', binary, driver, unclaimed: LOCAL, flags }));
-  });
+    return failed + (await run({ title: 'ext4, all parameters', binary, driver, unclaimed: LOCAL, flags }));
+  };
+  return withDriver({ home, pool: { capacity: '200Gi' } }, work, unmount);
+};
 
 /** A path that every node shares: the same rules, with the file work done by a worker. */
 const runShared = (binary: string): Promise<number> =>
@@ -34,6 +40,21 @@ const runShared = (binary: string): Promise<number> =>
     while (!driver.output().includes('"msg":"pool opened"')) await new Promise((next) => setTimeout(next, 20));
     return run({ title: 'shared path', binary, driver, unclaimed: SHARED });
   });
+
+/** Copies are reflinks there. */
+const runXfs = async (binary: string): Promise<number> => {
+  if (!canMount('xfs')) {
+    console.info('csi-sanity (xfs): not run, neither the kernel nor xfsprogs may be missing');
+    return 0;
+  }
+  const home = await makeHome();
+  const unmount = await mountImage('xfs', join(home, 'root'), 512);
+  return withDriver(
+    { home },
+    (driver) => run({ title: 'xfs, copies by reflink', binary, driver, unclaimed: LOCAL }),
+    unmount,
+  );
+};
 
 /** Volumes are subvolumes there, and held to their sizes. */
 const runBtrfs = async (binary: string): Promise<number> => {
@@ -45,7 +66,7 @@ const runBtrfs = async (binary: string): Promise<number> => {
   const disk = await mountBtrfs(home);
   return withDriver(
     { home, pool: { sizes: 'enforce' } },
-    (driver) => run({ title: 'btrfs', binary, driver, unclaimed: LOCAL }),
+    (driver) => run({ title: 'btrfs, sizes enforced', binary, driver, unclaimed: LOCAL }),
     disk.unmount,
   );
 };
@@ -140,7 +161,10 @@ const checkNothingLeft = async ({ root }: TestDriver): Promise<number> => {
   const own = await Promise.all(
     ['volumes', 'snapshots', 'data', 'copies'].map((folder) => readdir(join(root, '.csi-subdir', folder))),
   );
-  const left = [...(await readdir(root)).filter((entry) => entry !== '.csi-subdir'), ...own.flat()];
+  const left = [
+    ...(await readdir(root)).filter((entry) => entry !== '.csi-subdir' && entry !== 'lost+found'),
+    ...own.flat(),
+  ];
   for (const entry of left) console.error(`FAILED  left behind: ${entry}`);
   return left.length;
 };

@@ -12,7 +12,7 @@ export const canMount = (fileSystem: 'btrfs' | 'xfs'): boolean =>
 
 /** Makes a file system in the file `<at>.img` and mounts it at `at`; answers how to take both away. */
 export const mountImage = async (
-  fileSystem: 'btrfs' | 'xfs',
+  fileSystem: 'btrfs' | 'ext4' | 'xfs',
   at: string,
   mebibytes: number,
 ): Promise<() => Promise<void>> => {
