@@ -1,10 +1,11 @@
 import { mkdir, mkdtemp, rm, rmdir } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { kubectl, run } from '../support/cluster.ts';
+import { afterAll, beforeAll, describe, it } from 'vitest';
+import { eventually, run } from '../support/cluster.ts';
 import { install } from '../support/installed.ts';
-import { isOurCluster } from '../support/node.ts';
+import { isOurCluster, volumeSizeOf } from '../support/node.ts';
+import { expectToEndWrites, grow } from '../support/sizes.ts';
 import { openSpace, type Space } from '../support/space.ts';
 
 const PATH = '/var/lib/csi-subdir-btrfs';
@@ -40,26 +41,13 @@ describe.runIf(isOurCluster)('sizes that are enforced', () => {
   const classes = (pools: Readonly<Record<string, string>>): readonly string[] =>
     Object.entries(pools).map(([name, pool]) => `--set=local.storageClasses.${name}.parameters.pool=${pool}`);
 
-  const mebibytes = async (): Promise<number> =>
-    Number(await space.sh('pod', "df -m /data | awk 'NR == 2 { print $2 }'"));
-  const write = (count: number): Promise<string> =>
-    space.sh('pod', `dd if=/dev/zero of=/data/file bs=1M count=${count} conv=fsync 2>&1`);
-
-  it('are what df shows in the pod', async () => {
-    expect(await mebibytes()).toBe(64);
+  it('are what the kubelet knows', async () => {
+    // Not what df shows: btrfs shows the whole disk, whatever the limit.
+    const isShown = async () => (await volumeSizeOf('node1', space.namespace, 'data')) === 64 * 2 ** 20;
+    await eventually('64 MiB in the statistics', isShown, 120);
   });
 
-  it('end what a pod writes', async () => {
-    await expect(write(100)).rejects.toThrow(/No space left on device|Disk quota exceeded/);
-    await space.sh('pod', 'rm /data/file');
-  });
+  it('end what a pod writes', () => expectToEndWrites(space));
 
-  it('grow in the pod, while it runs', async () => {
-    const patch = { spec: { resources: { requests: { storage: '128Mi' } } } };
-    await kubectl('patch', '-n', space.namespace, 'pvc/data', '--patch', JSON.stringify(patch));
-    const grown = '--for=jsonpath={.status.capacity.storage}=128Mi';
-    await kubectl('wait', '-n', space.namespace, 'pvc/data', grown, '--timeout=110s');
-    expect(await mebibytes()).toBe(128);
-    await write(100);
-  });
+  it('grow in the pod, while it runs', () => grow(space));
 });
