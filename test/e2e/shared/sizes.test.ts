@@ -7,6 +7,7 @@ import { openSpace, type Space } from '../support/space.ts';
 /** On XFS, which only that node's kernel has with quotas. */
 const local = {
   node: ON_NFS_NODE,
+  storageClasses: { [LOCAL_CLASS]: null, 'on-xfs': {} },
   pools: { main: null, quota: { hostPath: { path: `${EXPORTED.a}/of-the-local-driver` }, sizes: 'enforce' } },
 };
 
@@ -15,7 +16,7 @@ describe('sizes that are enforced by project quotas', () => {
   beforeAll(async () => {
     await install(`--set-json=local=${JSON.stringify(local)}`);
     space = await openSpace('e2e-projects');
-    await space.claim('data', { storageClass: LOCAL_CLASS, size: '64Mi' });
+    await space.claim('data', { storageClass: 'on-xfs', size: '64Mi' });
     await space.pod('pod', { claim: 'data' });
   });
   afterAll(async () => {

@@ -17,14 +17,14 @@ export const NFS_NODE = 'nfs1';
 export const ON_NFS_NODE = { nodeSelector: { 'e2e/nfs': 'true' } };
 
 /** Installs both drivers with two pools, or changes what is installed. */
-export const installShared = (): Promise<string> => installPools({ a: { nfs: nfs('a') }, b: { nfs: nfs('b') } });
+export const installShared = (): Promise<void> => installPools({ a: { nfs: nfs('a') }, b: { nfs: nfs('b') } });
 
 /** Pool A on the other server, where its data have been moved to. No export may be that of two pools. */
-export const installMoved = (): Promise<string> => installPools({ a: { nfs: nfs('b') } });
+export const installMoved = (): Promise<void> => installPools({ a: { nfs: nfs('b') } });
 
 const nfs = (name: Server) => ({ server: ADDRESS[name], export: '/export' });
 
-const installPools = (pools: Readonly<Record<string, object>>): Promise<string> => {
+const installPools = (pools: Readonly<Record<string, object>>): Promise<void> => {
   const onB = pools.b === undefined ? {} : { 'on-b': { parameters: { pool: 'b' } } };
   const shared = {
     enabled: true,

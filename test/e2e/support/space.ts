@@ -88,6 +88,7 @@ const ORDINARY = new RegExp(
     'FailedScheduling: .*waiting for ephemeral volume controller',
     'FailedScheduling: .*unbound immediate PersistentVolumeClaims',
     'FailedScheduling: .*persistentvolumeclaim "[^"]*" not found',
+    'FailedMount: .*object "[^"]*"/"kube-root-ca.crt" not registered',
     "FailedMount: .*no relationship found between node '[^']*' and this object",
   ].join('|'),
 );
