@@ -6,7 +6,7 @@ import { makeMountPoint, removeMountPoint } from '../host/mount-point.ts';
 import { type MountEntry, type MountTable, sameDirectory } from '../host/mountinfo.ts';
 import { type Call, lockKey, pickPool } from './context.ts';
 import type { NodeContext } from './node-context.ts';
-import { keepAlive } from './stage.ts';
+import { followPool, keepAlive } from './stage.ts';
 
 export interface PublishCommand {
   readonly volumeId: string;
@@ -23,7 +23,7 @@ export const publishVolume = (context: NodeContext, command: PublishCommand, cal
   const pool = pickPool(context, location.pool, 'volume_context.pool');
   const asked = sortMountOptions(capability.mountOptions, pool.mountOptionKind, 'volume_capability.mount.mount_flags');
   return context.locks.run([lockKey(command.volumeId), targetPath], call.signal, async () => {
-    const table = await context.readMounts();
+    const table = await followPool(context, pool, command, asked.fileSystem);
     const staged = table.at(stagingPath);
     if (staged === undefined) throw notStaged(stagingPath);
     const options = bindOptions(staged, command, asked.bind);

@@ -2,7 +2,7 @@ import type { Location } from '../domain/attributes.ts';
 import { DriverError, isCausedBy, quote } from '../domain/errors.ts';
 import { sortMountOptions } from '../domain/mount-options.ts';
 import { makeMountPoint } from '../host/mount-point.ts';
-import type { MountEntry } from '../host/mountinfo.ts';
+import type { MountEntry, MountTable } from '../host/mountinfo.ts';
 import type { Pool } from '../pools/pool.ts';
 import { type Call, lockKey, pickPool } from './context.ts';
 import type { NodeContext } from './node-context.ts';
@@ -51,10 +51,29 @@ export const keepAlive = async (
   }
 };
 
+/**
+ * A pool that points at another server since the volume was staged: the kubelet does not stage it again where the pool
+ * has moved before it has unstaged. Pods that use the volume on this node keep what they have, and the next shares it.
+ * Answers the mount table as it is then.
+ */
+export const followPool = async (
+  context: NodeContext,
+  pool: Pool,
+  { location, stagingPath }: Pick<StageCommand, 'location' | 'stagingPath'>,
+  options: readonly string[],
+): Promise<MountTable> => {
+  const table = await context.readMounts();
+  const staged = table.at(stagingPath);
+  if (staged === undefined || !isOfNfs(pool, staged)) return table;
+  if (pool.isShownBy(staged, location.directory, table) || table.mountsOf(staged).length > 1) return table;
+  await pool.reattach(location.directory, stagingPath, options);
+  return context.readMounts();
+};
+
 /** A pool that points at another server now: what nobody uses any more gives way, what a pod uses does not. */
 const makeWay = async (context: NodeContext, pool: Pool, there: MountEntry): Promise<void> => {
   const { mountPoint } = there;
-  if (pool.mountOptionKind !== 'nfs' || !there.fileSystem.startsWith('nfs')) {
+  if (!isOfNfs(pool, there)) {
     throw new DriverError('already-exists', `staging_target_path: something else is mounted at ${quote(mountPoint)}`);
   }
   const uses = (await context.readMounts()).mountsOf(there);
@@ -66,3 +85,6 @@ const makeWay = async (context: NodeContext, pool: Pool, there: MountEntry): Pro
   }
   await context.mounter.unmount(mountPoint);
 };
+
+const isOfNfs = ({ mountOptionKind }: Pool, { fileSystem }: MountEntry): boolean =>
+  mountOptionKind === 'nfs' && fileSystem.startsWith('nfs');

@@ -142,6 +142,9 @@ const repoint = async (): Promise<void> => {
     assert.equal(await codeOf(stage(after, volume, paths.staging)), 'FAILED_PRECONDITION');
     assert.equal(await readFile(join(old.path, 'data'), 'utf8'), 'made on A');
     await unpublish(after, volume.volume_id, paths.target);
+    // The kubelet may have had no time to unstage it.
+    await publish(after, volume, paths, { capability: mountCapability(SHARED) });
+    assert.doesNotMatch(await readFile('/proc/self/mountinfo', 'utf8'), new RegExp(`${A.address}:/export/moving`));
     const moved = await attach(after, volume);
     assert.match(await readFile('/proc/self/mountinfo', 'utf8'), new RegExp(`${B.address}:/export/moving`));
     assert.equal(await readFile(join(moved.path, 'data'), 'utf8'), 'made on A');

@@ -105,7 +105,7 @@ snapshot-controller: {{ dict "driver" "" "sidecars" (list "snapshotController") 
 - apiGroups: [storage.k8s.io]
   resources: [csistoragecapacities]
   verbs: [get, list, watch, create, update, delete]
-# Its own pod tells it the DaemonSet, which becomes the owner of the CSIStorageCapacity objects.
+# Its own pod becomes the owner of the CSIStorageCapacity objects.
 - apiGroups: [""]
   resources: [pods]
   verbs: [get]

@@ -61,7 +61,8 @@ seccompProfile: { type: RuntimeDefault }
 # How long nodes wait for each other before one of them takes a claim that is to be bound at once.
 - --node-deployment-base-delay=2s
 - --enable-capacity
-- --capacity-ownerref-level=1
+# What it has published goes with its pod: a node that has no driver any more offers no room.
+- --capacity-ownerref-level=0
 {{- else -}}
 {{ include "subdir.election" . }}
 {{- end }}

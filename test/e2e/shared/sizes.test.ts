@@ -17,7 +17,7 @@ describe('sizes that are enforced by project quotas', () => {
     await install(`--set-json=local=${JSON.stringify(local)}`);
     space = await openSpace('e2e-projects');
     await space.claim('data', { storageClass: 'on-xfs', size: '64Mi' });
-    await space.pod('pod', { claim: 'data' });
+    await space.pod('pod', { claim: 'data', spec: ON_NFS_NODE });
   });
   afterAll(async () => {
     await space.close();
