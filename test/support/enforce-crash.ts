@@ -3,18 +3,20 @@ import { once } from 'node:events';
 import { text } from 'node:stream/consumers';
 
 /**
- * Runs `volumes enforce --write` with an entry that dies at its first step, then at its second, and so on, until it
- * comes to its end. Answers the steps, and what the last run has printed.
+ * Runs `volumes enforce --write` again and again with an entry that dies at its first step, or at a later one where
+ * that is known, until it comes to its end. Answers the names of the steps, and what the last run has printed.
  */
 export const enforceAtEveryStep = async (entry: string, config: string) => {
-  const steps: string[] = [];
-  for (;;) {
-    const env = { ...process.env, CRASH_AT: String(steps.length + 1) };
+  const seen = new Set<string>();
+  for (let at = 1; ; ) {
+    const env = { ...process.env, CRASH_AT: String(at) };
     const child = spawn(process.execPath, [entry, 'volumes', 'enforce', '--write', '--config', config], { env });
     const ended = once(child, 'close');
     const [stdout, stderr] = await Promise.all([text(child.stdout), text(child.stderr)]);
     const [code, signal] = await ended;
-    if (signal !== 'SIGKILL') return { steps, code, stdout, stderr };
-    steps.push(/crash at: (.*)/.exec(stderr)?.[1] ?? 'none');
+    if (signal !== 'SIGKILL') return { steps: [...seen], code, stdout, stderr };
+    const step = /crash at: (.*)/.exec(stderr)?.[1] ?? 'none';
+    at = seen.has(step) ? at + 1 : 1;
+    seen.add(step);
   }
 };
