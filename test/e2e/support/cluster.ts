@@ -1,9 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { execa } from 'execa';
 
-/** What a program has written. Throws with its errors when it fails, or gives no answer in two minutes. */
+/** What a program has written. Throws with its errors when it fails, or gives no answer in five minutes. */
 export const run = async (program: string, args: readonly string[], input = ''): Promise<string> =>
-  (await execa(program, args, { input, timeout: 120_000 })).stdout;
+  (await execa(program, args, { input, timeout: 300_000 })).stdout;
 
 export const kubectl = (...args: readonly string[]): Promise<string> => run('kubectl', args);
 

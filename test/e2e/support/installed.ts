@@ -13,10 +13,10 @@ const inside = `--namespace=${NAMESPACE}`;
 
 /** Installs the chart with these values and no others, or changes what is installed. Waits until all of it is ready. */
 export const install = async (...values: readonly string[]): Promise<void> => {
-  const how = ['--create-namespace', '--reset-values', '--wait', '--timeout=110s'];
+  const how = ['--create-namespace', '--reset-values', '--wait', '--timeout=280s'];
   await helm('upgrade', '--install', RELEASE, CHART, inside, ...how, ...values);
   // Helm is content when as many nodes have the new driver as must have one during an update.
-  await kubectl(inside, 'rollout', 'status', 'daemonset', '--timeout=110s');
+  await kubectl(inside, 'rollout', 'status', 'daemonset', '--timeout=280s');
 };
 
 export const uninstall = (): Promise<string> => helm('uninstall', RELEASE, inside, '--wait', '--timeout=110s');
