@@ -25,7 +25,7 @@ export const stageVolume = (context: NodeContext, command: StageCommand, call: C
     if (there !== undefined && pool.isShownBy(there, location.directory, table)) {
       return keepAlive(pool, command, options.fileSystem);
     }
-    if (there !== undefined) await makeWay(context, pool, there);
+    if (there !== undefined) await makeWay(context, pool, table, there);
     await makeMountPoint(stagingPath);
     context.step('staging path made');
     await pool.attach(location.directory, stagingPath, options.fileSystem);
@@ -71,13 +71,12 @@ export const followPool = async (
 };
 
 /** A pool that points at another server now: what nobody uses any more gives way, what a pod uses does not. */
-const makeWay = async (context: NodeContext, pool: Pool, there: MountEntry): Promise<void> => {
+const makeWay = async (context: NodeContext, pool: Pool, table: MountTable, there: MountEntry): Promise<void> => {
   const { mountPoint } = there;
   if (!isOfNfs(pool, there)) {
     throw new DriverError('already-exists', `staging_target_path: something else is mounted at ${quote(mountPoint)}`);
   }
-  const uses = (await context.readMounts()).mountsOf(there);
-  if (uses.length > 1) {
+  if (table.mountsOf(there).length > 1) {
     throw new DriverError(
       'failed-precondition',
       `pods on this node still use the volume at ${there.source}: end them first`,
