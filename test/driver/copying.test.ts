@@ -11,6 +11,9 @@ import { codeOf, createVolume, outcomeOf } from '../support/volume.ts';
 
 const run = promisify(execFile);
 
+/** What unshare has become in its child. Stopped before, the child would not have bound its life to its parent's yet. */
+const COPYING = '^(/bin/sh|chroot|/bin/cp) ';
+
 /** The copying children of a driver or of its workers; what has not come yet counts too. */
 const copiersOf = (root: string): readonly number[] =>
   execFileSync('ps', ['-eo', 'pid=,args='], { encoding: 'utf8' })
@@ -41,7 +44,7 @@ describe.runIf(isRoot)('a copy', () => {
   /** False where there is none yet. */
   const signalCopies = (signal: 'STOP' | 'CONT'): boolean => {
     const pids = copiersOf(home).map(String);
-    return pids.length > 0 && spawnSync('pkill', [`-${signal}`, '-P', pids.join(',')]).status === 0;
+    return pids.length > 0 && spawnSync('pkill', [`-${signal}`, '-P', pids.join(','), '-f', COPYING]).status === 0;
   };
   /** Holds the next copy in its middle: it has begun, and cannot end. */
   const holdCopy = async <Value>(work: () => Promise<Value>): Promise<{ readonly answer: Promise<Value> }> => {
