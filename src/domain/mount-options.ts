@@ -24,7 +24,7 @@ export const NFS_OPTIONS = [
   '(?:mount)?port=\\d{1,5}',
   '(?:rsize|wsize|timeo|retrans|retry|nconnect|max_connect|actimeo|acregmin|acregmax|acdirmin|acdirmax|namlen)=\\d{1,8}',
   'hard|soft|softerr|softreval|nosoftreval|intr|nointr',
-  'ac|noac|cto|nocto|lock|nolock|acl|noacl|rdirplus|nordirplus|sharecache|nosharecache|fsc|nofsc|resvport|noresvport',
+  'ac|noac|cto|nocto|lock|nolock|acl|noacl|rdirplus|nordirplus|nosharecache|fsc|nofsc|resvport|noresvport',
   'local_lock=(?:none|all|flock|posix)',
   'lookupcache=(?:all|none|pos|positive)',
   'sec=(?:sys|krb5|krb5i|krb5p|none)',

@@ -86,8 +86,8 @@ const unmountTop = async (
 
 /**
  * From polite to certain. A lazy unmount detaches the path even while processes still use it. Force ends what waits
- * for the server on the whole file system, which all volumes of an NFS export share: with EIO, where the pods of the
- * others could have waited. So it is for the last mount alone.
+ * for the server on the whole file system: with EIO, where those who see it elsewhere could have waited. So it is for
+ * the last mount alone.
  */
 const ladderFor = ({ fileSystem, device }: MountEntry, table: MountTable): readonly (readonly string[])[] => [
   LOCAL_FILE_SYSTEMS.has(fileSystem) ? ['--internal-only'] : UNASKED,

@@ -12,6 +12,12 @@ import type { Pool } from './pool.ts';
 const DEADLINE_MS = 25_000;
 
 /**
+ * The mounts of an export share one device and the root `/`, and the kubelet takes what has both for one volume: it
+ * would unstage none while another is there (docs/adr/0029-a-superblock-per-volume.md).
+ */
+const OF_ITS_OWN = 'nosharecache';
+
+/**
  * How a volume's directory is mounted by itself. `root` is the same export through the controller's mount: it tells
  * what a mount that failed, or one of NFSv3, cannot tell of itself.
  */
@@ -19,9 +25,9 @@ export const createNfsMounting = (
   pool: NfsPool,
   root: Pick<Root, 'identify'>,
   { exec, breaker, mounter, readMounts }: SharedTools & RootTools,
-): Pick<Pool, 'attach' | 'reattach'> => {
+): Pick<Required<Pool>, 'attach' | 'reattach'> => {
   const attach: Pool['attach'] = async (directory, path, options) => {
-    const all = withVersion([...pool.mountOptions, ...options]);
+    const all = withVersion([...pool.mountOptions, ...options, OF_ITS_OWN]);
     try {
       await breaker.run(() => mounter.mountNfs(nameSource(pool, directory), path, all, DEADLINE_MS));
       if (!(await isItself(directory, path))) throw throughLink(directory);

@@ -17,7 +17,7 @@ export const neighbourTests: Tests = {
   'a node that has mounted nothing yet mounts from B while A is silent': () => mountFirstFromB(),
 };
 
-/** All volumes of an export are one file system to the kernel: force on one of them would end the writes of all. */
+/** Force ends all that waits for the server on a file system: it must not reach the volume of another pod. */
 const waitBesideDeletion = async (): Promise<void> => {
   const driver = await startShared({ main: poolOn(A) });
   const [writer, deleted] = ['writer', 'deleted'].map((name) => requestsFor(driver, 'main', name));
