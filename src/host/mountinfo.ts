@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { isBelow } from '../domain/paths.ts';
 
 /** A line of /proc/self/mountinfo, https://man7.org/linux/man-pages/man5/proc_pid_mountinfo.5.html */
 export interface MountEntry {
@@ -30,8 +31,8 @@ export interface MountTable {
   readonly onDevice: (device: string) => readonly MountEntry[];
   /** The file system that holds a path. */
   readonly holding: (path: string) => MountEntry | undefined;
-  /** Where a path lies on its file system. */
-  readonly identify: (path: string) => Identity | undefined;
+  /** How a path would be shown, were it mounted by itself with the options of the mount that holds it. */
+  readonly identify: (path: string) => MountEntry | undefined;
 }
 
 export type ReadMounts = () => Promise<MountTable>;
@@ -89,8 +90,8 @@ export const createMountTable = (text: string): MountTable => {
       const entry = holding(path);
       if (entry === undefined) return undefined;
       const inside = entry.mountPoint === '/' ? path : path.slice(entry.mountPoint.length);
-      const root = `${entry.root === '/' ? '' : entry.root}${inside}` || '/';
-      return { device: entry.device, source: entry.source, root };
+      if (isNfs(entry)) return { ...entry, source: `${entry.source}${inside}` };
+      return { ...entry, root: `${entry.root === '/' ? '' : entry.root}${inside}` || '/' };
     },
   };
 };
@@ -116,6 +117,13 @@ const parseLine = (line: string): MountEntry | undefined => {
     superOptions: (superOptions ?? '').split(','),
   };
 };
+
+export const isNfs = ({ fileSystem }: MountEntry): boolean => fileSystem === 'nfs' || fileSystem === 'nfs4';
+
+/** True when a mount is of a directory somewhere below another. */
+export const isWithin = (outer: MountEntry, entry: MountEntry): boolean =>
+  entry.device === outer.device &&
+  (isNfs(outer) ? isBelow(outer.source, entry.source) : isBelow(outer.root, entry.root));
 
 export const sameDirectory = (a: Identity, b: Identity): boolean =>
   a.device === b.device && a.root === b.root && a.source === b.source;

@@ -61,8 +61,8 @@ export interface Root extends Trash, Copies, Sizes {
   readonly space: () => Promise<Space>;
   /** What the file system can do: tried once after each `prepare`. */
   readonly abilities: () => Promise<Abilities>;
-  /** Binds a volume directory at `target`, with no moment at which a link could take its place. */
-  readonly bind: (directory: Directory, target: string) => Promise<void>;
+  /** Binds a volume directory at `target`, with no moment at which a link could take its place; see `Mounter.bind`. */
+  readonly bind: (directory: Directory, target: string, options: readonly string[]) => Promise<void>;
 }
 
 /** What lies where a volume directory is expected; `other` is a link or a file, there or on the way. */
@@ -121,8 +121,8 @@ export const createRoot = (path: string, { exec, mounter, readMounts, step }: Ro
     ...createCopies(path, { exec, step, makeNew, engines, trash: trashFolder }),
     space: () => spaceOf(path),
     abilities,
-    bind: async (directory, target) =>
-      using(await openBelow(path, directory), (handle) => mounter.bind(pathOf(handle), target, [])),
+    bind: async (directory, target, options) =>
+      using(await openBelow(path, directory), (handle) => mounter.bind(pathOf(handle), target, options)),
   };
 };
 

@@ -1,10 +1,8 @@
 import { join } from 'node:path';
-import { isBelow } from '../domain/paths.ts';
 import type { Breaker } from '../host/breaker.ts';
 import type { Exec } from '../host/exec.ts';
-import type { Mounter } from '../host/mounter.ts';
 import type { ReadMounts } from '../host/mountinfo.ts';
-import { sameDirectory } from '../host/mountinfo.ts';
+import { isWithin, sameDirectory } from '../host/mountinfo.ts';
 import { spaceOfVolume } from '../host/qgroups.ts';
 import { createRoot, type Root, type RootTools } from '../host/root.ts';
 import { spaceByChild } from '../host/space.ts';
@@ -14,8 +12,9 @@ import type { Pool, PoolSettings } from './pool.ts';
 
 /** A pool on a path of this node: its file work runs in this process, a volume is attached by a bind mount. */
 export const createHostPathPool = (settings: PoolSettings, path: string, tools: RootTools): Pool => ({
-  ...bindPool(settings, createRoot(path, tools), tools.mounter, tools.readMounts),
+  ...bindPool(settings, createRoot(path, tools), tools.readMounts),
   reach: 'node',
+  isStaged: true,
   measure: (volumePath) => spaceOfVolume(tools.exec, volumePath),
   problem: () => undefined,
   close: async () => {},
@@ -24,7 +23,6 @@ export const createHostPathPool = (settings: PoolSettings, path: string, tools: 
 /** What a pool needs whose storage may stop answering. */
 export interface SharedTools {
   readonly exec: Exec;
-  readonly mounter: Mounter;
   readonly breaker: Breaker;
   readonly workers: PoolWorkers;
 }
@@ -36,10 +34,11 @@ export const createSharedPathPool = (
   tools: SharedTools,
   readMounts: ReadMounts,
 ): Pool => {
-  const { exec, breaker, workers, mounter } = tools;
+  const { exec, breaker, workers } = tools;
   return {
-    ...bindPool(settings, createWorkerRoot(path, workers, breaker.run), mounter, readMounts),
+    ...bindPool(settings, createWorkerRoot(path, workers, breaker.run), readMounts),
     reach: 'everywhere',
+    isStaged: false,
     measure: (volumePath) => breaker.run(() => spaceByChild(exec, volumePath)),
     problem: breaker.problem,
     close: async () => {
@@ -49,7 +48,7 @@ export const createSharedPathPool = (
   };
 };
 
-const bindPool = (settings: PoolSettings, root: Root, mounter: Mounter, readMounts: ReadMounts) => {
+const bindPool = (settings: PoolSettings, root: Root, readMounts: ReadMounts) => {
   const isShownBy: Pool['isShownBy'] = (entry, directory, table) => {
     const expected = table.identify(join(root.path, directory));
     return expected !== undefined && sameDirectory(entry, expected);
@@ -59,16 +58,11 @@ const bindPool = (settings: PoolSettings, root: Root, mounter: Mounter, readMoun
     root,
     mountOptionKind: 'bind' as const,
     findOut: () => findOut(root, readMounts, settings.sizes),
-    attach: (directory, stagingPath) => root.bind(directory, stagingPath),
-    reattach: async (directory, stagingPath) => {
-      await root.kindOf(directory);
-      await mounter.unmount(stagingPath);
-      await root.bind(directory, stagingPath);
-    },
+    attach: (directory, stagingPath) => root.bind(directory, stagingPath, []),
     isShownBy,
     owns: (entry, table) => {
       const own = table.identify(root.path);
-      return own !== undefined && entry.device === own.device && isBelow(own.root, entry.root);
+      return own !== undefined && isWithin(own, entry);
     },
   } satisfies Partial<Pool>;
 };

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import type { Directory } from '../domain/paths.ts';
-import type { MountEntry } from '../host/mountinfo.ts';
+import { isNfs, type MountEntry } from '../host/mountinfo.ts';
 import type { PoolSettings } from './pool.ts';
 
 /** What is mounted from where. */
@@ -26,8 +26,8 @@ export interface NfsPool extends PoolSettings, NfsSource {
 export const nameSource = ({ server, export: path }: NfsSource, directory?: Directory): string =>
   `${bracket(server)}:${directory === undefined ? path : join(path, directory)}`;
 
-export const isOnServer = ({ fileSystem, source }: MountEntry, server: string): boolean =>
-  (fileSystem === 'nfs' || fileSystem === 'nfs4') && source.startsWith(`${bracket(server)}:`);
+export const isOnServer = (entry: MountEntry, server: string): boolean =>
+  isNfs(entry) && entry.source.startsWith(`${bracket(server)}:`);
 
 const bracket = (server: string): string => (server.includes(':') ? `[${server}]` : server);
 

@@ -22,6 +22,7 @@ export const createNfsPool = (settings: NfsPool, tools: SharedTools & RootTools)
     root,
     reach: 'everywhere',
     mountOptionKind: 'nfs',
+    isStaged: true,
     findOut: () => findOut(root, readMounts, settings.sizes),
     ...createNfsMounting(settings, byMount, tools),
     isShownBy: (entry, directory) =>

@@ -43,11 +43,17 @@ export interface Call {
 
 /** The pool a request means, the named one or the only one, with its records. Throws unavailable until they are read. */
 export const pickShelf = (context: Context, name: string | undefined, field: string): Shelf =>
-  loaded(findByName(context, name, field));
+  loaded(findPool(context, name, field));
 
 /** The same where the records do not matter: a node mounts what it is told. */
-export const pickPool = (context: Context, name: string | undefined, field: string): Pool =>
-  findByName(context, name, field).pool;
+export const findPool = ({ shelves }: Context, name: string | undefined, field: string): Shelf => {
+  const names = [...shelves.keys()];
+  const picked = name ?? (names.length === 1 ? names[0] : undefined);
+  const shelf = picked === undefined ? undefined : shelves.get(picked);
+  if (shelf !== undefined) return shelf;
+  const got = name === undefined ? 'none' : quote(name);
+  throw new DriverError('invalid-argument', `${field}: expected one of the pools ${names.join(', ')}, got ${got}`);
+};
 
 /** The pool of a volume id, or undefined for an id that is not ours. Throws for a pool that is not configured. */
 export const findShelf = (context: Context, volumeId: string): LocatedShelf | undefined =>
@@ -104,15 +110,6 @@ const locate = ({ shelves }: Context, handle: Handle | undefined, what: string):
   const shelf = shelves.get(handle.pool);
   if (shelf !== undefined) return { ...loaded(shelf), handle };
   throw new DriverError('not-found', `${what}: there is no pool ${quote(handle.pool)} in the configuration`);
-};
-
-const findByName = ({ shelves }: Context, name: string | undefined, field: string): Shelf => {
-  const names = [...shelves.keys()];
-  const picked = name ?? (names.length === 1 ? names[0] : undefined);
-  const shelf = picked === undefined ? undefined : shelves.get(picked);
-  if (shelf !== undefined) return shelf;
-  const got = name === undefined ? 'none' : quote(name);
-  throw new DriverError('invalid-argument', `${field}: expected one of the pools ${names.join(', ')}, got ${got}`);
 };
 
 const loaded = (shelf: Shelf): Shelf => {

@@ -1,10 +1,12 @@
+import { join } from 'node:path';
 import type { Location } from '../domain/attributes.ts';
 import { isReaderOnly, type VolumeCapability } from '../domain/capability.ts';
 import { DriverError, quote } from '../domain/errors.ts';
 import { sortMountOptions } from '../domain/mount-options.ts';
 import { makeMountPoint, removeMountPoint } from '../host/mount-point.ts';
 import { type MountEntry, type MountTable, sameDirectory } from '../host/mountinfo.ts';
-import { type Call, lockKey, pickPool } from './context.ts';
+import type { Pool } from '../pools/pool.ts';
+import { type Call, findPool, lockKey } from './context.ts';
 import type { NodeContext } from './node-context.ts';
 import { followPool, keepAlive } from './stage.ts';
 
@@ -20,19 +22,19 @@ export interface PublishCommand {
 /** Binds the staged volume at a pod's target. The mount table alone says what is there: a restart forgets nothing. */
 export const publishVolume = (context: NodeContext, command: PublishCommand, call: Call): Promise<void> => {
   const { stagingPath, targetPath, location, capability } = command;
-  const pool = pickPool(context, location.pool, 'volume_context.pool');
+  const { pool } = findPool(context, location.pool, 'volume_context.pool');
   const asked = sortMountOptions(capability.mountOptions, pool.mountOptionKind, 'volume_capability.mount.mount_flags');
   return context.locks.run([lockKey(command.volumeId), targetPath], call.signal, async () => {
     const table = await followPool(context, pool, command, asked.fileSystem);
-    const staged = table.at(stagingPath);
-    if (staged === undefined) throw notStaged(stagingPath);
+    const staged = sourceOf(pool, command, table);
     const options = bindOptions(staged, command, asked.bind);
     if (isPublished(table, staged, targetPath, options)) return;
     if (capability.mode === 'SINGLE_NODE_SINGLE_WRITER') refuseSecondTarget(table, staged, command);
     await keepAlive(pool, command, asked.fileSystem);
     await makeMountPoint(targetPath);
     context.step('target made');
-    await context.mounter.bind(stagingPath, targetPath, options);
+    if (pool.isStaged) await context.mounter.bind(stagingPath, targetPath, options);
+    else await pool.root.bind(location.directory, targetPath, options);
   });
 };
 
@@ -49,8 +51,15 @@ export const unpublishVolume = (
     await removeMountPoint(targetPath);
   });
 
-const notStaged = (stagingPath: string): DriverError =>
-  new DriverError('failed-precondition', `staging_target_path: the volume is not staged at ${quote(stagingPath)}`);
+/** What pods are bound to. */
+const sourceOf = (pool: Pool, { location, stagingPath }: PublishCommand, table: MountTable): MountEntry => {
+  const source = pool.isStaged ? table.at(stagingPath) : table.identify(join(pool.root.path, location.directory));
+  if (source !== undefined) return source;
+  throw new DriverError(
+    'failed-precondition',
+    `staging_target_path: the volume is not staged at ${quote(stagingPath)}`,
+  );
+};
 
 /** True when it is there as it is asked for. Throws already-exists for something else. */
 const isPublished = (

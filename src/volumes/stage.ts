@@ -2,9 +2,9 @@ import type { Location } from '../domain/attributes.ts';
 import { DriverError, isCausedBy, quote } from '../domain/errors.ts';
 import { sortMountOptions } from '../domain/mount-options.ts';
 import { makeMountPoint } from '../host/mount-point.ts';
-import type { MountEntry, MountTable } from '../host/mountinfo.ts';
+import { isNfs, type MountEntry, type MountTable } from '../host/mountinfo.ts';
 import type { Pool } from '../pools/pool.ts';
-import { type Call, lockKey, pickPool } from './context.ts';
+import { type Call, findPool, lockKey } from './context.ts';
 import type { NodeContext } from './node-context.ts';
 
 export interface StageCommand {
@@ -14,12 +14,16 @@ export interface StageCommand {
   readonly mountOptions: readonly string[];
 }
 
-/** Puts the volume directory at its staging path. There already: fine. Something else there: already-exists. */
+/**
+ * Puts the volume directory at its staging path. There already: fine. Something else there: already-exists. Where a node
+ * has mounted what the volume lies on: looks whether it is there (docs/adr/0030-a-shared-path-is-not-staged.md).
+ */
 export const stageVolume = (context: NodeContext, command: StageCommand, call: Call): Promise<void> => {
   const { stagingPath, location } = command;
-  const pool = pickPool(context, location.pool, 'volume_context.pool');
+  const { pool } = findPool(context, location.pool, 'volume_context.pool');
   const options = sortMountOptions(command.mountOptions, pool.mountOptionKind, 'volume_capability.mount.mount_flags');
   return context.locks.run([lockKey(command.volumeId), stagingPath], call.signal, async () => {
+    if (!pool.isStaged) return void (await pool.root.identify(location.directory));
     const table = await context.readMounts();
     const there = table.at(stagingPath);
     if (there !== undefined && pool.isShownBy(there, location.directory, table)) {
@@ -42,12 +46,13 @@ export const keepAlive = async (
   { location, stagingPath }: Pick<StageCommand, 'location' | 'stagingPath'>,
   options: readonly string[],
 ): Promise<void> => {
-  if (pool.reach === 'node') return;
+  const { reattach } = pool;
+  if (reattach === undefined) return;
   try {
     await pool.measure(stagingPath);
   } catch (thrown) {
     if (!isCausedBy(thrown, 'ESTALE')) throw thrown;
-    await pool.reattach(location.directory, stagingPath, options);
+    await reattach(location.directory, stagingPath, options);
   }
 };
 
@@ -64,7 +69,7 @@ export const followPool = async (
 ): Promise<MountTable> => {
   const table = await context.readMounts();
   const staged = table.at(stagingPath);
-  if (staged === undefined || !isOfNfs(pool, staged)) return table;
+  if (staged === undefined || pool.reattach === undefined || !isNfs(staged)) return table;
   if (pool.isShownBy(staged, location.directory, table) || table.mountsOf(staged).length > 1) return table;
   await pool.reattach(location.directory, stagingPath, options);
   return context.readMounts();
@@ -85,5 +90,4 @@ const makeWay = async (context: NodeContext, pool: Pool, table: MountTable, ther
   await context.mounter.unmount(mountPoint);
 };
 
-const isOfNfs = ({ mountOptionKind }: Pool, { fileSystem }: MountEntry): boolean =>
-  mountOptionKind === 'nfs' && fileSystem.startsWith('nfs');
+const isOfNfs = ({ mountOptionKind }: Pool, entry: MountEntry): boolean => mountOptionKind === 'nfs' && isNfs(entry);

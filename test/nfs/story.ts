@@ -1,9 +1,12 @@
 import assert from 'node:assert/strict';
-import { cp, mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises';
+import { execFile } from 'node:child_process';
+import { cp, mkdir, mkdtemp, readdir, readFile, rmdir, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import type { Volume__Output } from '../../src/gen/csi/v1/Volume.ts';
 import type { VolumeCapability } from '../../src/gen/csi/v1/VolumeCapability.ts';
-import type { TestDriver } from '../support/driver.ts';
+import { makeHome, mountsBelow, type TestDriver } from '../support/driver.ts';
+import { INLINE_ID, INLINE_NAME, publishInline, unpublishInline } from '../support/inline.ts';
 import {
   codeOf,
   createVolume,
@@ -14,7 +17,7 @@ import {
   unpublish,
   unstage,
 } from '../support/volume.ts';
-import { A, A_BY_IPV6, B, clear, type Server, srv, until } from './ground.ts';
+import { A, A_BY_IPV6, B, clear, EXPORT, type Server, srv, until } from './ground.ts';
 import { endShared, poolOn, startShared } from './shared-driver.ts';
 import type { Tests } from './tests.ts';
 
@@ -23,10 +26,14 @@ export const storyTests: Tests = {
   'a static PV is written on one node, read on another, and seen by two at once': () => shareStaticVolume(A),
   'the same on a server with an IPv6 address': () => shareStaticVolume(A_BY_IPV6),
   'a pool is pointed at another server under its volumes': () => repoint(),
+  'the kubelet can tell the volumes of an export apart': () => tellApart(),
+  'a shared path that is an NFS mount of the node': () => sharePath(),
+  'an inline volume lives as long as its pod, also beside a silent server': () => writeIntoPod(),
   'an export that squashes root': () => useSquashed(),
 };
 
 const SHARED = 'MULTI_NODE_MULTI_WRITER';
+const run = promisify(execFile);
 
 /** A directory that an admin has made, and the PV written for it by hand. */
 const staticVolume = async ({ directory }: Server, name: string): Promise<Volume__Output> => {
@@ -98,6 +105,96 @@ const shareStaticVolume = (server: Server): Promise<void> =>
     for (const { detach } of [reader, other]) await detach();
     await second.detach();
   });
+
+/** By device and root alone: what has both in common with another mount is not unstaged. */
+const tellApart = (): Promise<void> =>
+  withNodes(A, async (node) => {
+    const pods = [];
+    for (const name of ['one', 'two']) pods.push(await attach(node, await staticVolume(A, name)));
+    const mounts = (await readFile('/proc/self/mountinfo', 'utf8'))
+      .split('\n')
+      .filter((line) => line.includes(node.kubeletDir));
+    const identities = mounts.map((line) => line.split(' ').slice(2, 4).join(' '));
+    assert.equal(identities.length, 4);
+    assert.equal(new Set(identities).size, 2, identities.join('\n'));
+    for (const { detach } of pods) await detach();
+  });
+
+/** The kernel shows every directory of it with the root of the mount. */
+const sharePath = async (): Promise<void> => {
+  const mounted = await mkdtemp('/tmp/csi-subdir-test-nas-');
+  await run('mount', ['-t', 'nfs', '-o', 'nfsvers=4', `${A.address}:${EXPORT}`, mounted]);
+  try {
+    const path = join(mounted, 'team');
+    await mkdir(path);
+    const driver = await startShared({ main: { hostPath: { path, shared: true }, capacity: '10Gi' } });
+    const volumes = [await createVolume(driver, 'one'), await createVolume(driver, 'two')];
+    const pods = [];
+    for (const volume of volumes) {
+      await attach(driver, volume);
+      pods.push(await attach(driver, volume), await attach(driver, volume, { pod: 'pod-2', readonly: true }));
+    }
+    assert.equal((await mountsBelow(driver.kubeletDir)).length, 4);
+    await writeFile(join(pods[0]?.path ?? '', 'note'), 'of one');
+    assert.equal(await readFile(join(pods[1]?.path ?? '', 'note'), 'utf8'), 'of one');
+    await assert.rejects(writeFile(join(pods[1]?.path ?? '', 'mine'), 'x'), { code: 'EROFS' });
+    assert.deepEqual(await readdir(pods[2]?.path ?? ''), []);
+    const stats = { volume_id: volumes[0]?.volume_id ?? '', volume_path: pods[0]?.path ?? '' };
+    assert.equal((await driver.node.NodeGetVolumeStats(stats)).volume_condition?.abnormal, false);
+    for (const { detach } of pods) await detach();
+    for (const { volume_id } of volumes) await driver.controller.DeleteVolume({ volume_id });
+    await until(
+      'the trash is empty',
+      30_000,
+      async () => (await readdir(join(path, '.csi-subdir/trash'))).length === 0,
+    );
+    await endShared(driver);
+  } finally {
+    await run('umount', ['--lazy', mounted]);
+    await rmdir(mounted);
+    await clear(A);
+  }
+};
+
+/** Nobody but the node makes and deletes it. */
+const writeIntoPod = async (): Promise<void> => {
+  const pools = { main: poolOn(A), spare: poolOn(B) };
+  const home = await makeHome();
+  const flags = ['--mode', 'node'];
+  const node = await startShared(pools, { home, flags });
+  const { target } = await kubeletPaths(node, INLINE_ID);
+  await publishInline(node, { pool: 'main', size: '2Gi' });
+  await publishInline(node, { pool: 'main', size: '2Gi' });
+  await writeFile(join(target, 'note'), 'of a pod');
+  assert.equal(await readFile(join(A.directory, `shop-web-${INLINE_NAME}`, 'note'), 'utf8'), 'of a pod');
+  await node.stop();
+
+  const next = await startShared(pools, { home, flags });
+  await srv('drop', A);
+  try {
+    // Nothing is left to tell the pool by, and A would have to be asked.
+    assert.match(await codeOf(unpublishInline(next)), /^(?:UNAVAILABLE|DEADLINE_EXCEEDED)$/);
+    assert.deepEqual(await mountsBelow(next.kubeletDir), []);
+    const beside = await startShared(pools, { flags });
+    await publishInline(beside, { pool: 'spare' });
+    await unpublishInline(beside);
+    await leaveNothing(B);
+    await endShared(beside);
+  } finally {
+    await srv('heal', A);
+  }
+  await until('A answers', 60_000, async () => (await codeOf(unpublishInline(next))) === 'OK');
+  await unpublishInline(next);
+  await leaveNothing(A);
+  await endShared(next);
+  for (const server of [A, B]) await clear(server);
+};
+
+const leaveNothing = async ({ directory }: Server): Promise<void> => {
+  const own = (folder: string) => readdir(join(directory, '.csi-subdir', folder));
+  assert.deepEqual(await own('volumes'), []);
+  await until('the trash is empty', 30_000, async () => (await own('trash')).length === 0);
+};
 
 /** What root makes there belongs to nobody, and root may not give it to anybody. */
 const useSquashed = async (): Promise<void> => {
