@@ -147,8 +147,9 @@ ${table(
 ## Inline volumes
 
 What \`volumeAttributes\` of a volume may say that is written into a pod (\`volumes[].csi\`, driver
-\`local.csi-subdir.dev\`). Whoever may make a pod writes them, so they say little: owner and mode are the pool's, and the
-directory goes with the pod, whatever the pool's \`onDelete\` says. Its size counts against the pool's \`capacity\`.
+\`local.csi-subdir.dev\`, or \`shared.csi-subdir.dev\` where the chart has \`shared.inlineVolumes\`). Whoever may make a
+pod writes them, so they say little: owner and mode are the pool's, and the directory goes with the pod, whatever the
+pool's \`onDelete\` says. Its size counts against the pool's \`capacity\`.
 
 ${table(
   ['attribute', 'meaning'],

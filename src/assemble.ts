@@ -32,6 +32,7 @@ export const assemble = ({ options, pools }: Config, log: Log, children: ExecObs
     children,
     breakerOf: createBreakers(log),
     mountDir: options.mountDir,
+    isOnServer: options.mode !== 'node',
   };
   const shelves = new Map(
     Object.entries(pools).map(([name, config]) => {
@@ -59,6 +60,8 @@ interface Tools extends RootTools {
   readonly children: ExecObserver;
   readonly breakerOf: (server: string) => Breaker;
   readonly mountDir: string;
+  /** False on a node, which has no exported directory whatever the configuration says of the controller. */
+  readonly isOnServer: boolean;
 }
 
 const createPool = (name: string, config: PoolConfig, tools: Tools): Pool => {
@@ -71,7 +74,8 @@ const createPool = (name: string, config: PoolConfig, tools: Tools): Pool => {
   };
   if (nfs !== undefined) {
     const mountPath = join(tools.mountDir, name);
-    const { mountOptions, localPath } = nfs.controller;
+    const { mountOptions } = nfs.controller;
+    const localPath = tools.isOnServer ? nfs.controller.localPath : undefined;
     const where = { server: nfs.server, export: nfs.export, mountOptions: nfs.mountOptions, mountPath, localPath };
     const pool = { ...settings, ...where, controllerMountOptions: mountOptions };
     return createNfsPool(pool, { ...tools, ...createSharedTools(nfs.server, [mountPath, 'mounted'], tools) });
@@ -93,10 +97,10 @@ const SERVER_RETRY_MS = 3_000;
 const createSharedTools = (
   server: string,
   workerArgs: readonly string[],
-  { exec, mounter, children, breakerOf }: Tools,
+  { exec, children, breakerOf }: Tools,
 ): SharedTools => {
   const makeWorker = () => createWorker({ program: process.argv[1] ?? '', args: workerArgs, observer: children });
-  return { exec, mounter, workers: { quick: makeWorker(), long: makeWorker() }, breaker: breakerOf(server) };
+  return { exec, workers: { quick: makeWorker(), long: makeWorker() }, breaker: breakerOf(server) };
 };
 
 /** One breaker per server, however many pools lie on it. */

@@ -64,6 +64,7 @@ const driver = {
   storageClasses: z.record(z.string(), storageClass.nullable()),
   snapshotClasses: z.record(z.string(), snapshotClass.nullable()),
   volumeAttributesClasses: z.record(z.string(), strings),
+  inlineVolumes: z.boolean(),
 };
 
 const values = z.strictObject({
@@ -78,7 +79,6 @@ const values = z.strictObject({
   commonLabels: strings,
   local: z.strictObject({
     ...driver,
-    inlineVolumes: z.boolean(),
     hostPathType: z.enum(['DirectoryOrCreate', 'Directory']),
     node: z.strictObject(node),
     resizer: z.strictObject(pods),

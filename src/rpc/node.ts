@@ -1,12 +1,12 @@
 import { join } from 'node:path';
 import { parseAttributes } from '../domain/attributes.ts';
-import { isInline } from '../domain/inline.ts';
+import { isInline, isInlineId } from '../domain/inline.ts';
 import { parseKubeletPath } from '../domain/paths.ts';
 import type { NodeDefinition } from '../gen/csi/v1/Node.ts';
 import type { _csi_v1_NodeServiceCapability_RPC_Type } from '../gen/csi/v1/NodeServiceCapability.ts';
 import { findVolume } from '../volumes/context.ts';
 import { expandVolume } from '../volumes/expand.ts';
-import { discardInline, publishInline } from '../volumes/inline.ts';
+import { publishInline, unpublishInline } from '../volumes/inline.ts';
 import type { NodeContext } from '../volumes/node-context.ts';
 import { publishVolume, unpublishVolume } from '../volumes/publish.ts';
 import { stageVolume, unstageVolume } from '../volumes/stage.ts';
@@ -75,8 +75,9 @@ export const createNode = (context: NodeContext, settings: NodeSettings): Method
 
     NodeUnpublishVolume: async (request, call) => {
       const volumeId = decodeString(request.volume_id, 'volume_id');
-      await unpublishVolume(context, volumeId, decodeMountPath(request.target_path, 'target_path'), call);
-      await discardInline(context, volumeId, call);
+      const targetPath = decodeMountPath(request.target_path, 'target_path');
+      const unpublish = isInlineId(volumeId) ? unpublishInline : unpublishVolume;
+      await unpublish(context, volumeId, targetPath, call);
       return {};
     },
 

@@ -1,11 +1,14 @@
 import { DriverError, quote } from '../domain/errors.ts';
 import { formatHandle, nameRecord } from '../domain/handle.ts';
-import { type InlineVolume, isInlineId } from '../domain/inline.ts';
+import type { InlineVolume } from '../domain/inline.ts';
 import { makeMountPoint } from '../host/mount-point.ts';
-import { type Call, findVolume, pickShelf } from './context.ts';
+import type { MountTable } from '../host/mountinfo.ts';
+import { type Call, findVolume, type Shelf } from './context.ts';
 import { createVolume } from './create.ts';
 import { deleteVolume } from './delete.ts';
 import type { NodeContext } from './node-context.ts';
+import { openOnDemand } from './open.ts';
+import { unpublishVolume } from './publish.ts';
 
 export interface InlineCommand {
   /** As the kubelet makes it: one for each pod and volume of it. */
@@ -21,6 +24,7 @@ export interface InlineCommand {
 export const publishInline = (context: NodeContext, command: InlineCommand, call: Call): Promise<void> => {
   const { volumeId, volume, targetPath } = command;
   return context.locks.run([targetPath], call.signal, async () => {
+    await openOnDemand(context, volume.pool, call);
     const made = await createVolume(context, { ...NOTHING, name: volumeId, ...describe(volume) }, call);
     const { pool, record } = await findVolume(context, made.volumeId);
     const table = await context.readMounts();
@@ -35,15 +39,48 @@ export const publishInline = (context: NodeContext, command: InlineCommand, call
   });
 };
 
-/** Deletes the volume of an id that the kubelet has made; the target is not mounted any more. Other ids: nothing. */
-export const discardInline = async (context: NodeContext, volumeId: string, call: Call): Promise<void> => {
-  if (!isInlineId(volumeId)) return;
+/** Takes an inline volume from its target and deletes it. Both long done: fine. */
+export const unpublishInline = async (
+  context: NodeContext,
+  volumeId: string,
+  targetPath: string,
+  call: Call,
+): Promise<void> => {
+  const table = await context.readMounts();
+  const shelves = likely(context, table, targetPath);
+  await unpublishVolume(context, volumeId, targetPath, call);
   const name = nameRecord(volumeId);
-  for (const pool of context.shelves.keys()) {
-    // The records must be readable: one that is overlooked would stay for ever.
-    const { ledger } = pickShelf(context, pool, 'volume_id');
-    if ((await ledger.read(name)) !== undefined) await deleteVolume(context, formatHandle({ pool, name }), call);
+  const shelf = await findRecord(context, shelves, name, call);
+  if (shelf !== undefined) await deleteVolume(context, formatHandle({ pool: shelf.pool.name, name }), call);
+};
+
+/** Where the volume at a target may be recorded; first, where nothing is mounted there any more, what answers. */
+const likely = ({ shelves }: NodeContext, table: MountTable, targetPath: string): readonly Shelf[] => {
+  const there = table.at(targetPath);
+  const all = [...shelves.values()];
+  const owners = there === undefined ? [] : all.filter(({ pool }) => pool.owns(there, table));
+  if (owners.length > 0) return owners;
+  return all.sort((a, b) => Number(a.pool.problem() !== undefined) - Number(b.pool.problem() !== undefined));
+};
+
+/** All that can be read must be: a record that is overlooked would stay for ever. */
+const findRecord = async (
+  context: NodeContext,
+  shelves: readonly Shelf[],
+  name: string,
+  call: Call,
+): Promise<Shelf | undefined> => {
+  const failures: unknown[] = [];
+  for (const shelf of shelves) {
+    try {
+      const { ledger } = await openOnDemand(context, shelf.pool.name, call);
+      if ((await ledger.read(name)) !== undefined) return shelf;
+    } catch (thrown) {
+      failures.push(thrown);
+    }
   }
+  if (failures.length > 0) throw failures[0];
+  return undefined;
 };
 
 const NOTHING = { mountOptions: [], mutableParameters: {}, accessibility: [] } as const;

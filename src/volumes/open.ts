@@ -1,6 +1,6 @@
 import type { Log } from '../log.ts';
 import type { Facts } from '../pools/facts.ts';
-import type { Context, Shelf } from './context.ts';
+import { type Call, type Context, findPool, pickShelf, type Shelf } from './context.ts';
 import { repairLimits } from './hold.ts';
 import { minimumAgeMs, sweepShelf } from './sweep.ts';
 
@@ -47,6 +47,25 @@ export const createOpener = (context: Context, log: Log, signal: AbortSignal): O
         .filter((pool) => !opened.has(pool))
         .map((pool) => `pool ${pool} is not open: ${failures.get(pool) ?? 'its records are being read'}`),
   };
+};
+
+/**
+ * The named pool or the only one, with its records. A node of the shared driver opens none at its start: it reads records
+ * for inline volumes alone, without the tidying that is the controller's. Elsewhere: unavailable until a start has come
+ * to its end.
+ */
+export const openOnDemand = async (context: Context, name: string | undefined, call: Call): Promise<Shelf> => {
+  const { pool, ledger, snapshots } = findPool(context, name, 'volume_context.pool');
+  const read = async (): Promise<void> => {
+    if (ledger.isLoaded()) return;
+    await pool.root.prepare();
+    await pool.findOut();
+    await snapshots.load();
+    await ledger.load();
+    context.purger.wake(pool.name);
+  };
+  if (context.topology === undefined) await context.locks.run([`records of ${pool.name}`], call.signal, read);
+  return pickShelf(context, pool.name, 'volume_context.pool');
 };
 
 const openShelf = async (context: Context, shelf: Shelf, log: Log, signal: AbortSignal): Promise<Opened> => {

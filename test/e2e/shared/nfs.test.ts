@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { apply, eventually, kubectl } from '../support/cluster.ts';
-import { pod } from '../support/objects.ts';
+import { claimSpec } from '../support/objects.ts';
 import {
   EXPORTED,
   installMoved,
@@ -110,6 +110,11 @@ describe('volumes on NFS', () => {
     ]);
   });
 
+  it('are unstaged though another of the same export is in use', async () => {
+    const staged = (): Promise<string> => onNfsNode('grep -c "shared.csi-subdir.dev/.*/globalmount" /proc/mounts');
+    await eventually('the one in use alone is staged', async () => (await staged()) === '1');
+  });
+
   it('of other servers notice nothing when one is silent; when it is back, all resolves', async () => {
     await space.claim('late', { storageClass: 'on-a' });
     await start('doomed', 'late');
@@ -167,15 +172,22 @@ describe('volumes on NFS', () => {
     expect(await space.warnings(new RegExp(`${silence}|${kubelet}`))).toEqual([]);
   });
 
-  it('are refused as inline ones', async () => {
-    await space.apply(pod('inline', { volume: { csi: { driver: 'shared.csi-subdir.dev' } }, spec: ON_NFS_NODE }));
-    await eventually(
-      'the event',
-      async () =>
-        (await space.events('inline')).find((text) =>
-          /does not support ephemeral|only supports \[Persistent\]|ephemeral/i.test(text),
-        ) ?? false,
-    );
+  it('are made with a pod that has one written into it, and gone with it', async () => {
+    const csi = { driver: 'shared.csi-subdir.dev', volumeAttributes: { pool: 'a', size: '2Gi' } };
+    await space.pod('inline', { volume: { csi }, script: 'echo x >/data/inline-word', spec: ON_NFS_NODE });
+    expect(await filesOn('a')).toContainEqual(expect.stringMatching(/e2e-nfs-inline-.*\/inline-word$/));
     await space.remove('pod/inline');
+    await eventually('nothing is left', async () => !(await filesOn('a')).some((file) => file.includes('inline-word')));
+  });
+
+  it('live as long as their pod where it has a template of a claim', async () => {
+    const volume = { ephemeral: { volumeClaimTemplate: { spec: claimSpec({ storageClass: 'on-b' }) } } };
+    await space.pod('generic', { volume, script: 'echo x >/data/generic-word', spec: ON_NFS_NODE });
+    expect(await filesOn('b')).toContainEqual(expect.stringMatching(/generic-word$/));
+    await space.remove('pod/generic');
+    await eventually(
+      'nothing is left',
+      async () => !(await filesOn('b')).some((file) => file.includes('generic-word')),
+    );
   });
 });

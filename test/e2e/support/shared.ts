@@ -28,6 +28,7 @@ const installPools = (pools: Readonly<Record<string, object>>): Promise<void> =>
   const onB = pools.b === undefined ? {} : { 'on-b': { parameters: { pool: 'b' } } };
   const shared = {
     enabled: true,
+    inlineVolumes: true,
     pools,
     storageClasses: {
       'csi-subdir-shared': null,
