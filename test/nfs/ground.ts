@@ -1,8 +1,10 @@
+import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { promisify } from 'node:util';
+import { codeOf } from '../support/volume.ts';
 
 /** One of the two NFS servers that `guest` runs beside us. */
 export interface Server {
@@ -45,4 +47,14 @@ export const until = async (what: string, ms: number, isTrue: () => boolean | Pr
     if (Date.now() > end) throw new Error(`not within ${ms} ms: ${what}`);
     await setTimeout(200);
   }
+};
+
+/** As the sidecars do: what may still be in progress is asked for again. */
+export const persist = (send: () => Promise<unknown>): Promise<void> => {
+  let last = '';
+  return until('a call succeeds', 300_000, async () => {
+    last = await codeOf(send());
+    assert.ok(['OK', 'UNAVAILABLE', 'ABORTED', 'DEADLINE_EXCEEDED'].includes(last), last);
+    return last === 'OK';
+  });
 };

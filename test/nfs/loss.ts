@@ -5,7 +5,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { makeHome, mountsBelow, type TestDriver } from '../support/driver.ts';
 import { codeOf, createVolume } from '../support/volume.ts';
 import { requestsFor } from './calls.ts';
-import { A, type Server, until, variable } from './ground.ts';
+import { dieAtEveryStep } from './doomed.ts';
+import { A, persist, type Server, until, variable } from './ground.ts';
 import { endShared, mountDirOf, poolOn, startShared } from './shared-driver.ts';
 import type { Tests } from './tests.ts';
 
@@ -44,27 +45,14 @@ const killWorkers = async (): Promise<void> => {
   await endShared(driver);
 };
 
-/** A process dies at its first step; the next one at its first again, or at a later one where that is known. */
 const killAtEveryStep = async (): Promise<void> => {
-  const pools = { main: poolOn(A) };
   const home = await makeHome();
-  const seen = new Set<string>();
-  let at = 1;
-  let driver = await startDoomed(pools, home, at);
-  for (const rpc of LIFE) {
-    while (!(await succeeds(driver, rpc))) {
-      const step = `${rpc}: ${/crash at: (.*)/.exec(driver.output())?.[1]}`;
-      at = seen.has(step) ? at + 1 : 1;
-      seen.add(step);
-      await driver.stop();
-      driver = await startDoomed(pools, home, at);
-    }
-    if (rpc === 'NodePublishVolume') assert.equal((await mountsBelow(driver.kubeletDir)).length, 2);
-  }
-  await driver.stop();
-  console.info(`        ${seen.size} steps: ${[...seen].join(', ')}`);
-  assert.ok(seen.size >= 8);
-  const last = await startShared(pools, { home });
+  const life = Object.fromEntries(LIFE.map((rpc) => [rpc, sender(rpc)]));
+  const steps = await dieAtEveryStep(poolOn(A), home, life, async (rpc, { kubeletDir }) => {
+    if (rpc === 'NodePublishVolume') assert.equal((await mountsBelow(kubeletDir)).length, 2);
+  });
+  assert.ok(steps.length >= 8);
+  const last = await startShared({ main: poolOn(A) }, { home });
   assert.deepEqual(await namesOn(A), { records: [], directories: [] });
   await trashIsEmpty();
   await endShared(last);
@@ -80,20 +68,7 @@ const LIFE = [
   'DeleteVolume',
 ] as const;
 
-/** Asks until the call is answered with success, or the driver has died. */
-const succeeds = async (driver: TestDriver, rpc: (typeof LIFE)[number]): Promise<boolean> => {
-  const send = requestsFor(driver, 'main', 'killed')[rpc];
-  let code = '';
-  await until(rpc, 60_000, async () => {
-    code = await codeOf(send());
-    if (code === 'OK') return true;
-    // The end, or the answer of a pool that is still being opened.
-    const how = await Promise.race([driver.ended, sleep(1_000)]);
-    assert.ok(how === undefined || how === 'SIGKILL', driver.output());
-    return how !== undefined;
-  });
-  return code === 'OK';
-};
+const sender = (rpc: (typeof LIFE)[number]) => (driver: TestDriver) => requestsFor(driver, 'main', 'killed')[rpc]();
 
 /** A worker dies at its first step, the next one at its second, …, until none is left; what follows asks again. */
 const killWorkerAtEveryStep = async (): Promise<void> => {
@@ -191,24 +166,6 @@ const killDriver = async (): Promise<void> => {
   assert.deepEqual(await namesOn(A), { records: [], directories: [] });
   await trashIsEmpty();
   await endShared(driver);
-};
-
-const startDoomed = (pools: { readonly main: object }, home: string, at: number): Promise<TestDriver> =>
-  startShared(pools, {
-    home,
-    entry: variable('CRASH_DRIVER'),
-    env: { CRASH_AT: String(at) },
-    impatient: true,
-  });
-
-/** As the sidecars do: what may still be in progress is asked for again. */
-const persist = (send: () => Promise<unknown>): Promise<void> => {
-  let last = '';
-  return until('a call succeeds', 60_000, async () => {
-    last = await codeOf(send());
-    assert.ok(['OK', 'UNAVAILABLE', 'ABORTED', 'DEADLINE_EXCEEDED'].includes(last), last);
-    return last === 'OK';
-  });
 };
 
 const workersOf = async ({ pid }: TestDriver): Promise<readonly number[]> => {

@@ -2,14 +2,14 @@ import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { chmod, mkdir, readdir, readFile, rm, statfs, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { makeHome, type TestDriver } from '../support/driver.ts';
 import { enforceAtEveryStep } from '../support/enforce-crash.ts';
 import { fill, MIB } from '../support/fill.ts';
 import { createFrom, takeSnapshot } from '../support/snapshot.ts';
-import { codeOf, createVolume, kubeletPaths, publish, stage, unpublish, unstage } from '../support/volume.ts';
-import { A, B, clear, type Server, until, variable } from './ground.ts';
+import { createVolume, kubeletPaths, publish, stage, unpublish, unstage } from '../support/volume.ts';
+import { dieAtEveryStep, type Life } from './doomed.ts';
+import { A, B, clear, persist, type Server, until, variable } from './ground.ts';
 import { endShared, poolOn, startShared } from './shared-driver.ts';
 import type { Tests } from './tests.ts';
 
@@ -145,53 +145,25 @@ const enforceLater = async (server: Server, entry: string, expected: readonly st
   await clear(server);
 };
 
-/** Each call of a life is made until it is answered, by a driver that dies at its next step, and its next. */
 const killAtEveryStep = async (server: Server): Promise<void> => {
   const home = await makeHome();
-  const seen = new Set<string>();
-  let at = 1;
-  let driver = await startDoomed(server, home, at);
-  for (const [rpc, send] of Object.entries(LIFE)) {
-    while (!(await succeeds(driver, send))) {
-      const step = `${rpc}: ${/crash at: (.*)/.exec(driver.output())?.[1]}`;
-      at = seen.has(step) ? at + 1 : 1;
-      seen.add(step);
-      await driver.stop();
-      driver = await startDoomed(server, home, at);
-    }
-    const size = rpc === 'DeleteVolume' ? undefined : await sizeOf(join(server.directory, 'killed'));
-    assert.equal(size, { CreateVolume: 16 * MIB, ControllerExpandVolume: 32 * MIB }[rpc]);
-  }
-  await driver.stop();
-  console.info(`        ${seen.size} steps: ${[...seen].join(', ')}`);
-  for (const step of ['project labelled', 'limit set']) assert.ok(seen.has(`CreateVolume: ${step}`), step);
-  const last = await startShared({ main: poolOn(server, POOL) }, { home });
+  const pool = poolOn(server, POOL);
+  const steps = await dieAtEveryStep(pool, home, LIFE, async (call) => {
+    const size = call === 'DeleteVolume' ? undefined : await sizeOf(join(server.directory, 'killed'));
+    assert.equal(size, { CreateVolume: 16 * MIB, ControllerExpandVolume: 32 * MIB }[call]);
+  });
+  for (const step of ['project labelled', 'limit set']) assert.ok(steps.includes(`CreateVolume: ${step}`), step);
+  const last = await startShared({ main: pool }, { home });
   await nothingIsLeft(server);
   await endShared(last);
   await clear(server);
 };
 
-const LIFE = {
-  CreateVolume: (driver: TestDriver): Promise<unknown> => createVolume(driver, 'killed', {}, 16 * MIB),
-  ControllerExpandVolume: ({ controller }: TestDriver): Promise<unknown> =>
+const LIFE: Life = {
+  CreateVolume: (driver) => createVolume(driver, 'killed', {}, 16 * MIB),
+  ControllerExpandVolume: ({ controller }) =>
     controller.ControllerExpandVolume({ volume_id: 'main/killed', capacity_range: { required_bytes: 32 * MIB } }),
-  DeleteVolume: ({ controller }: TestDriver): Promise<unknown> => controller.DeleteVolume({ volume_id: 'main/killed' }),
-};
-
-const startDoomed = (server: Server, home: string, at: number): Promise<TestDriver> =>
-  startShared(
-    { main: poolOn(server, POOL) },
-    { home, entry: variable('CRASH_DRIVER'), env: { CRASH_AT: String(at) }, impatient: true },
-  );
-
-/** False when the driver has died instead. */
-const succeeds = async (driver: TestDriver, send: (driver: TestDriver) => Promise<unknown>): Promise<boolean> => {
-  let code = '';
-  await until('an answer', 60_000, async () => {
-    code = await codeOf(send(driver));
-    return code === 'OK' || (await Promise.race([driver.ended, sleep(1_000)])) === 'SIGKILL';
-  });
-  return code === 'OK';
+  DeleteVolume: ({ controller }) => controller.DeleteVolume({ volume_id: 'main/killed' }),
 };
 
 const conditionOf = async ({ controller }: TestDriver, volume_id: string) =>
@@ -229,15 +201,5 @@ const nothingIsLeft = async (server: Server): Promise<void> => {
   await until('no project uses anything', 60_000, async () => {
     const { stdout } = await run('/usr/sbin/repquota', args);
     return !stdout.split('\n').some((line) => /^#[1-9]/.test(line) && !/^#\d+,ok,ok,0,0,0,/.test(line));
-  });
-};
-
-/** As the sidecars do: what may still be in progress is asked for again. */
-const persist = (send: () => Promise<unknown>): Promise<void> => {
-  let last = '';
-  return until('a call succeeds', 300_000, async () => {
-    last = await codeOf(send());
-    assert.ok(['OK', 'UNAVAILABLE', 'ABORTED', 'DEADLINE_EXCEEDED'].includes(last), last);
-    return last === 'OK';
   });
 };
