@@ -10,8 +10,8 @@ export const runServe = async (args: readonly string[], env: NodeJS.ProcessEnv, 
   process.on('unhandledRejection', (reason) => log.error({ err: reason }, 'unhandled rejection'));
   const driver = await startDriver(config, log, step);
   const signal = await nextSignal();
-  log.info({ signal }, 'stopping');
   void nextSignal().then(() => process.exit(1));
+  log.info({ signal }, 'stopping');
   await driver.stop();
   log.info({}, 'stopped');
   return 0;
