@@ -15,6 +15,8 @@ export const runDemo = async (args: readonly string[]): Promise<number> => {
   const unknown = args.find((arg) => arg !== '--keep');
   if (unknown !== undefined)
     throw new ConfigError([`demo: expected --keep or nothing, got ${JSON.stringify(unknown)}`]);
+  // Who reads may leave before the end, which takes everything away.
+  process.stdout.on('error', () => {});
   const places = await makePlaces();
   const narrator = createNarrator(places.home, places.root);
   const driver = await narrator.step('the driver listens on a Unix socket', () => startServe(serveFlags(places)));
