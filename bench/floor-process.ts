@@ -28,14 +28,6 @@ const measureAll = async (): Promise<FloorTimes> => {
   });
   await floor('bare mount', (path) => bind(`${path}.volume`, path));
   await floor('bare umount', unmount);
-  await floor('bare mount x 2', async (path) => {
-    await bind(`${path}.volume`, path);
-    await bind(path, path);
-  });
-  await floor('bare umount x 2', async (path) => {
-    await unmount(path);
-    await unmount(path);
-  });
   await floor('bare delete', async (path) => {
     await writeRecord(`${path}.volume.json`);
     await rename(`${path}.volume`, trashOf(path));

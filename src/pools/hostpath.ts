@@ -10,11 +10,10 @@ import { createWorkerRoot, type PoolWorkers } from '../host/worker-root.ts';
 import { findOut } from './facts.ts';
 import type { Pool, PoolSettings } from './pool.ts';
 
-/** A pool on a path of this node: its file work runs in this process, a volume is attached by a bind mount. */
+/** A pool on a path of this node: its file work runs in this process, pods get bind mounts of it. */
 export const createHostPathPool = (settings: PoolSettings, path: string, tools: RootTools): Pool => ({
   ...bindPool(settings, createRoot(path, tools), tools.readMounts),
   reach: 'node',
-  isStaged: true,
   measure: (volumePath) => spaceOfVolume(tools.exec, volumePath),
   problem: () => undefined,
   close: async () => {},
@@ -38,7 +37,6 @@ export const createSharedPathPool = (
   return {
     ...bindPool(settings, createWorkerRoot(path, workers, breaker.run), readMounts),
     reach: 'everywhere',
-    isStaged: false,
     measure: (volumePath) => breaker.run(() => spaceByChild(exec, volumePath)),
     problem: breaker.problem,
     close: async () => {
@@ -57,6 +55,7 @@ const bindPool = (settings: PoolSettings, root: Root, readMounts: ReadMounts) =>
     ...settings,
     root,
     mountOptionKind: 'bind' as const,
+    isStaged: false,
     findOut: () => findOut(root, readMounts, settings.sizes),
     attach: (directory, stagingPath) => root.bind(directory, stagingPath, []),
     isShownBy,

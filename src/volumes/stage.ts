@@ -16,14 +16,13 @@ export interface StageCommand {
 
 /**
  * Puts the volume directory at its staging path. There already: fine. Something else there: already-exists. Where a node
- * has mounted what the volume lies on: looks whether it is there (docs/adr/0030-a-shared-path-is-not-staged.md).
+ * has mounted what the volume lies on: looks whether it is there (docs/adr/0030-a-path-is-not-staged.md).
  */
 export const stageVolume = (context: NodeContext, command: StageCommand, call: Call): Promise<void> => {
   const { stagingPath, location } = command;
   const { pool } = findPool(context, location.pool, 'volume_context.pool');
   const options = sortMountOptions(command.mountOptions, pool.mountOptionKind, 'volume_capability.mount.mount_flags');
   return context.locks.run([lockKey(command.volumeId), stagingPath], call.signal, async () => {
-    if (!pool.isStaged) return void (await pool.root.identify(location.directory));
     const table = await context.readMounts();
     const there = table.at(stagingPath);
     if (there !== undefined && pool.isShownBy(there, location.directory, table)) {
@@ -32,7 +31,8 @@ export const stageVolume = (context: NodeContext, command: StageCommand, call: C
     if (there !== undefined) await makeWay(context, pool, table, there);
     await makeMountPoint(stagingPath);
     context.step('staging path made');
-    await pool.attach(location.directory, stagingPath, options.fileSystem);
+    if (pool.isStaged) await pool.attach(location.directory, stagingPath, options.fileSystem);
+    else await pool.root.identify(location.directory);
   });
 };
 

@@ -44,7 +44,7 @@ describe.runIf(isRoot)('hostile input', () => {
     await writeFile(join(paths.target, 'precious'), 'x');
     target = paths.target;
     const free = await kubeletPaths(driver, 'free', 'pod-free');
-    subject = { volume, staging: paths.staging, freeStaging: free.staging, freeTarget: free.target };
+    subject = { volume, staging: paths.staging, mounted: target, freeStaging: free.staging, freeTarget: free.target };
     send = validRequests(driver, subject);
     mounts = await mountsBelow(driver.home);
   });
@@ -77,7 +77,7 @@ describe.runIf(isRoot)('hostile input', () => {
   });
 
   it('gets a clear answer from every RPC, and nothing else happens', async () => {
-    const cases = hostileCases(driver.kubeletDir, [canaries[0] ?? '', driver.root]);
+    const cases = hostileCases(driver.kubeletDir, [canaries[0] ?? '', driver.root], 'OK');
     const { table, wrong } = await runHostile(driver, subject, cases);
     process.stdout.write(`${table}\n`);
     expect(wrong).toEqual([]);

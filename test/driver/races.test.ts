@@ -96,8 +96,7 @@ describe.runIf(isRoot)('many callers at once', () => {
     const codes = await times(240, (index) =>
       codeOf(actions[scramble(index) % actions.length]?.() ?? Promise.resolve()),
     );
-    // FAILED_PRECONDITION: published while not staged. Anything else would be a fault.
-    expect(Object.keys(tally(codes)).sort()).toEqual(['FAILED_PRECONDITION', 'OK']);
+    expect(tally(codes)).toEqual({ OK: 240 });
     const mounts = await mountsBelow(driver.home);
     expect(new Set(mounts).size).toBe(mounts.length);
     for (const { target } of [one, two]) await unpublish(driver, volume.volume_id, target);
@@ -131,7 +130,7 @@ describe.runIf(isRoot)('many callers at once', () => {
       return { volume, paths };
     };
     const published = await times(200, up);
-    expect(await mountsBelow(driver.home)).toHaveLength(400);
+    expect(await mountsBelow(driver.home)).toHaveLength(200);
     const stats = await times(200, (index) => {
       const { volume, paths } = published[index] as Awaited<ReturnType<typeof up>>;
       return driver.node.NodeGetVolumeStats({ volume_id: volume.volume_id, volume_path: paths.target });

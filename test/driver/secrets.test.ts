@@ -6,7 +6,16 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { isRoot, makeHome, removeHome, startDriver, type TestDriver } from '../support/driver.ts';
 import { type Fields, type Requests, type Rpc, validRequests } from '../support/requests.ts';
 import { createTally } from '../support/tally.ts';
-import { createVolume, GIB, kubeletPaths, mountCapability, outcomeOf, stage, unstage } from '../support/volume.ts';
+import {
+  createVolume,
+  GIB,
+  kubeletPaths,
+  mountCapability,
+  outcomeOf,
+  publish,
+  stage,
+  unpublish,
+} from '../support/volume.ts';
 import { watchChildren } from '../support/watching.ts';
 
 const CANARY = 'CANARY-5f2c9be1d04a';
@@ -25,6 +34,7 @@ describe.runIf(isRoot)('a secret', () => {
   let send: Requests;
   let readOnly: string;
   let staging: string;
+  let mounted: string;
   beforeAll(async () => {
     const home = await makeHome();
     driver = await startDriver({ home, pool: { capacity: '4Gi' } });
@@ -42,12 +52,14 @@ describe.runIf(isRoot)('a secret', () => {
     const free = await kubeletPaths(driver, 'free', 'pod-free');
     staging = paths.staging;
     await stage(driver, volume, paths.staging);
-    await stage(driver, other, join(driver.kubeletDir, 'other'));
-    send = validRequests(driver, { volume, staging, freeStaging: free.staging, freeTarget: free.target });
+    mounted = paths.target;
+    await publish(driver, volume, paths);
+    await publish(driver, other, { staging, target: join(driver.kubeletDir, 'other') });
+    send = validRequests(driver, { volume, staging, mounted, freeStaging: free.staging, freeTarget: free.target });
   });
   afterAll(async () => {
-    await unstage(driver, 'main/pvc-1', staging);
-    await unstage(driver, 'main/pvc-2', join(driver.kubeletDir, 'other'));
+    await unpublish(driver, 'main/pvc-1', mounted);
+    await unpublish(driver, 'main/pvc-2', join(driver.kubeletDir, 'other'));
     await run('umount', ['--', readOnly]);
     await driver.stop();
     await removeHome(driver.home);
@@ -128,16 +140,17 @@ describe.runIf(isRoot)('a secret', () => {
     expect(shown.map((text) => text.slice(0, 300))).toEqual([]);
   });
 
-  /** The mount itself fails, whatever was checked before: what is staged may not be bound. */
+  /** The mount itself fails, whatever was checked before: the pool may not be bound. */
   const publishUnbindable = async () => {
-    await run('mount', ['--make-unbindable', staging]);
+    await run('mount', ['--bind', driver.root, driver.root]);
+    await run('mount', ['--make-unbindable', driver.root]);
     const fields = {
       secrets: SECRETS,
       volume_context: { pool: 'main', directory: 'pvc-1', ...contextOf('NodePublishVolume') },
     };
     const volume_capability = mountCapability('SINGLE_NODE_WRITER', ['nosuid']);
     const outcome = await outcomeOf(send.NodePublishVolume({ ...fields, volume_capability }));
-    await run('mount', ['--make-private', staging]);
+    await run('umount', ['--', driver.root]);
     await send.NodeUnpublishVolume({});
     return outcome;
   };
@@ -212,7 +225,6 @@ const attemptsOf = (kubeletDir: string, readOnly: string): readonly Attempt[] =>
     ...to('NodePublishVolume', 'OK', {}),
     ...to('NodePublishVolume', 'ALREADY_EXISTS', { readonly: true }),
     ...to('NodeUnpublishVolume', 'OK', {}),
-    ...to('NodePublishVolume', 'FAILED_PRECONDITION', { staging_target_path: at('not-staged') }),
     ...to(
       'NodePublishVolume',
       'FAILED_PRECONDITION',

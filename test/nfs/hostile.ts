@@ -22,7 +22,11 @@ export const hostileTests: Tests = {
 type Work = (driver: TestDriver, subject: Subject) => Promise<void>;
 
 const askEverything: Work = async (driver, subject) => {
-  const cases = hostileCases(driver.kubeletDir, [join(driver.home, 'canary'), A.directory]).flatMap(onNfs);
+  const cases = hostileCases(
+    driver.kubeletDir,
+    [join(driver.home, 'canary'), A.directory],
+    'FAILED_PRECONDITION',
+  ).flatMap(onNfs);
   const { table, wrong } = await runHostile(driver, subject, cases);
   console.info(table.replace(/^/gm, '        '));
   assert.deepEqual(wrong, []);
@@ -100,7 +104,7 @@ const withSubject = async (settings: NfsSettings, work: Work): Promise<void> => 
   try {
     await work(
       { ...driver, root: A.directory },
-      { volume, staging, freeStaging: free.staging, freeTarget: free.target },
+      { volume, staging, mounted: target, freeStaging: free.staging, freeTarget: free.target },
     );
     assert.deepEqual(await fingerprint(...canaries), before);
     assert.deepEqual(await mountsBelow(driver.home), mounts);

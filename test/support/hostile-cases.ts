@@ -28,7 +28,11 @@ const SAMPLE = 5;
 const INVALID = ['INVALID_ARGUMENT'] as const;
 const NOT_CONFIRMED = ['INVALID_ARGUMENT', 'UNCONFIRMED'] as const;
 
-export const hostileCases = (kubeletDir: string, elsewhere: readonly string[]): readonly HostileCase[] => [
+export const hostileCases = (
+  kubeletDir: string,
+  elsewhere: readonly string[],
+  unstaged: string,
+): readonly HostileCase[] => [
   ...handleCases(),
   ...nameCases(),
   ...parameterCases(),
@@ -37,7 +41,7 @@ export const hostileCases = (kubeletDir: string, elsewhere: readonly string[]): 
   ...numberCases(),
   ...tokenCases(),
   ...snapshotCases(),
-  ...pathCases(kubeletDir, elsewhere),
+  ...pathCases(kubeletDir, elsewhere, unstaged),
 ];
 
 const handleCases = (): readonly HostileCase[] => {

@@ -4,7 +4,11 @@ import type { HostileCase } from './hostile-cases.ts';
 const INVALID = ['INVALID_ARGUMENT'] as const;
 
 /** Paths as the kubelet would never send them: not below its directory, or below it by a legal but odd name. */
-export const pathCases = (kubeletDir: string, elsewhere: readonly string[]): readonly HostileCase[] => {
+export const pathCases = (
+  kubeletDir: string,
+  elsewhere: readonly string[],
+  unstaged: string,
+): readonly HostileCase[] => {
   const outside = [
     ...TEXTS.map(({ text }) => text),
     ...elsewhere,
@@ -53,7 +57,7 @@ export const pathCases = (kubeletDir: string, elsewhere: readonly string[]): rea
     ...TEXTS.filter(isName).flatMap(({ text }) => [
       ...made(below(text), ['OK']),
       ...removed(below(text), ['OK']),
-      ...read(below(text), ['FAILED_PRECONDITION']),
+      ...read(below(text), [unstaged]),
     ]),
     ...made(missing, ['FAILED_PRECONDITION']),
     ...removed(missing, ['OK']),

@@ -5,8 +5,9 @@ import { mountCapability } from './volume.ts';
 /** A volume that is there, and places of the kubelet's where nothing is mounted. */
 export interface Subject {
   readonly volume: Volume__Output;
-  /** Where the volume is staged. */
+  /** Where the volume is staged, and where it is mounted. */
   readonly staging: string;
+  readonly mounted: string;
   /** Where nothing is staged or published; their folders exist. */
   readonly freeStaging: string;
   readonly freeTarget: string;
@@ -55,10 +56,10 @@ export const validRequests = ({ controller, node }: TestDriver, subject: Subject
       target_path: subject.freeTarget,
     }),
     NodeUnpublishVolume: over(node.NodeUnpublishVolume, { volume_id, target_path: subject.freeTarget }),
-    NodeGetVolumeStats: over(node.NodeGetVolumeStats, { volume_id, volume_path: subject.staging }),
+    NodeGetVolumeStats: over(node.NodeGetVolumeStats, { volume_id, volume_path: subject.mounted }),
     NodeExpandVolume: over(node.NodeExpandVolume, {
       volume_id,
-      volume_path: subject.staging,
+      volume_path: subject.mounted,
       capacity_range: { required_bytes: 1 },
     }),
   } as const;
