@@ -65,6 +65,7 @@ const driver = {
   snapshotClasses: z.record(z.string(), snapshotClass.nullable()),
   volumeAttributesClasses: z.record(z.string(), strings),
   inlineVolumes: z.boolean(),
+  fsGroupPolicy: z.enum(['File', 'None', 'ReadWriteOnceWithFSType']),
 };
 
 const values = z.strictObject({

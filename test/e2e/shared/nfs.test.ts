@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { apply, eventually, kubectl } from '../support/cluster.ts';
-import { claimSpec } from '../support/objects.ts';
+import { claimSpec, pod } from '../support/objects.ts';
 import {
   EXPORTED,
   installMoved,
@@ -115,6 +115,30 @@ describe('volumes on NFS', () => {
     await eventually('the one in use alone is staged', async () => (await staged()) === '1');
   });
 
+  it('can be private on a server that squashes root, where the kubelet leaves their groups alone', async () => {
+    const follow = (fsGroupPolicy: string): Promise<string> =>
+      kubectl('patch', 'csidriver/shared.csi-subdir.dev', '--patch', JSON.stringify({ spec: { fsGroupPolicy } }));
+    const script = 'mkdir -m 0700 /data/private && echo mine >/data/private/word';
+    await space.claim('private', { storageClass: 'on-a' });
+    await start('first', 'private', script);
+    await space.remove('pod/first');
+    await server('squash', 'a');
+    try {
+      await space.apply(pod('next', { claim: 'private', spec: ON_NFS_NODE }));
+      await eventually('the kubelet is refused', async () =>
+        (await space.events('next')).some((text) => /applyFSGroup failed.*permission denied/.test(text)),
+      );
+      await follow('None');
+      await kubectl('wait', '-n', space.namespace, 'pod/next', '--for=condition=Ready', '--timeout=110s');
+      expect(await space.sh('next', 'cat /data/private/word')).toBe('mine');
+      await space.remove('pod/next');
+    } finally {
+      await server('trust', 'a');
+      await follow('File');
+    }
+    await space.remove('pvc/private');
+  });
+
   it('of other servers notice nothing when one is silent; when it is back, all resolves', async () => {
     await space.claim('late', { storageClass: 'on-a' });
     await start('doomed', 'late');
@@ -166,10 +190,11 @@ describe('volumes on NFS', () => {
     await installShared();
   });
 
-  it('leave no warning but those of the silent server and the restarted kubelet', async () => {
+  it('leave no warning but those of the squashing and the silent server, and of the restarted kubelet', async () => {
+    const squashed = 'applyFSGroup failed';
     const silence = 'does not answer|no answer|cannot be mounted|DeadlineExceeded|Unavailable';
     const kubelet = 'not found in the list of registered CSI drivers';
-    expect(await space.warnings(new RegExp(`${silence}|${kubelet}`))).toEqual([]);
+    expect(await space.warnings(new RegExp(`${squashed}|${silence}|${kubelet}`))).toEqual([]);
   });
 
   it('are made with a pod that has one written into it, and gone with it', async () => {
