@@ -126,8 +126,9 @@ capabilities:
   drop: [ALL]
   add: [CHOWN, DAC_OVERRIDE, FOWNER, FSETID, MKNOD, SETFCAP, SYS_ADMIN, SYS_CHROOT]
 seccompProfile: { type: RuntimeDefault }
-# AppArmor's profile for containers forbids mount(2), whatever the capabilities are.
+# AppArmor's profile for containers forbids mount(2), whatever the capabilities are, and so does SELinux's type for them.
 appArmorProfile: { type: Unconfined }
+seLinuxOptions: { type: spc_t }
 {{- end }}
 
 {{/* The volumes of a pod with a driver in it. */}}

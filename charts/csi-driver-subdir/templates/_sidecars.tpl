@@ -34,6 +34,8 @@ allowPrivilegeEscalation: false
 readOnlyRootFilesystem: true
 capabilities: { drop: [ALL] }
 seccompProfile: { type: RuntimeDefault }
+# SELinux's type for containers may not reach a socket on the node's disk.
+seLinuxOptions: { type: spc_t }
 {{- end }}
 
 {{/* More calls of the API server at once than the default of 5 a second: many claims at once are bound in seconds. */}}
