@@ -9,7 +9,7 @@ import { type NfsSource, nameSource, withVersion } from './nfs-source.ts';
 export interface NfsExport {
   /** Does work below the mount, which is made when it is not there, and anew when the server has forgotten it. */
   readonly reach: Reach;
-  /** Lets go of the mount, without waiting for the server. */
+  /** Lets go of the mount for good, without waiting for the server. */
   readonly close: () => Promise<void>;
 }
 
@@ -24,8 +24,10 @@ export const createNfsExport = (
 ): NfsExport => {
   const wanted = nameSource(source);
 
+  let isClosed = false;
   const mount = async (): Promise<void> => {
     const there = (await readMounts()).at(mountPath);
+    if (isClosed) throw new DriverError('unavailable', 'the driver is stopping');
     if (there?.source === wanted) return;
     if (there !== undefined) await mounter.unmount(mountPath);
     await makeOwnMountPoint(mountPath);
@@ -67,6 +69,7 @@ export const createNfsExport = (
         }
       }),
     close: async () => {
+      isClosed = true;
       if ((await readMounts()).at(mountPath) === undefined) return;
       await mounter.detach(mountPath);
       await removeMountPoint(mountPath);

@@ -22,10 +22,10 @@ export const createPurger = (roots: ReadonlyMap<string, Root>, log: Log): Purger
   let stopped = false;
 
   const empty = async (pool: string, root: Root): Promise<void> => {
-    for (;;) {
+    while (!stopped) {
       const entries = await root.listTrash();
       left.set(pool, entries.length);
-      if (entries.length === 0 || stopped) return;
+      if (entries.length === 0) return;
       await root.purge(entries.slice(0, BATCH));
     }
   };
