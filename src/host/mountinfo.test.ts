@@ -4,6 +4,7 @@ import { createMountTable, createReadMounts, isWithin } from './mountinfo.ts';
 const TEXT = `22 1 8:1 / / rw,relatime shared:1 - ext4 /dev/sda1 rw,errors=remount-ro
 30 22 8:2 /vols/a /mnt/with\\040space ro,nosuid shared:2 master:1 - xfs /dev/sdb rw,prjquota
 31 22 0:40 / /nas rw - nfs4 nas:/export rw,vers=4.2
+36 22 0:41 / /whole rw - nfs4 nas:/ rw,vers=4.2
 35 22 0:40 / /kubelet/nas rw - nfs4 nas:/export/team/v1 rw,vers=4.2
 32 22 8:1 /pool/v1 /kubelet/staging rw - ext4 /dev/sda1 rw
 33 32 8:1 /pool/v1 /kubelet/target ro - ext4 /dev/sda1 rw
@@ -39,6 +40,7 @@ describe('the mount table', () => {
   it('tells directories on NFS apart by their source, as the kernel shows them', () => {
     const bound = table.at('/kubelet/nas');
     expect(table.identify('/nas/team/v1')).toEqual({ ...bound, mountPoint: '/nas' });
+    expect(['/whole', '/whole/team/v1'].map((path) => table.identify(path)?.source)).toEqual(['nas:/', 'nas:/team/v1']);
     const isIn = (path: string): boolean | undefined => {
       const outer = table.identify(path);
       return outer && bound && isWithin(outer, bound);

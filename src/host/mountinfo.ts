@@ -90,11 +90,15 @@ export const createMountTable = (text: string): MountTable => {
       const entry = holding(path);
       if (entry === undefined) return undefined;
       const inside = entry.mountPoint === '/' ? path : path.slice(entry.mountPoint.length);
-      if (isNfs(entry)) return { ...entry, source: `${entry.source}${inside}` };
-      return { ...entry, root: `${entry.root === '/' ? '' : entry.root}${inside}` || '/' };
+      if (isNfs(entry)) return { ...entry, source: append(entry.source, inside) };
+      return { ...entry, root: append(entry.root, inside) };
     },
   };
 };
+
+/** What is mounted may be `/`, or `server:/`: then the slash is there already. */
+const append = (mounted: string, inside: string): string =>
+  inside !== '' && mounted.endsWith('/') ? `${mounted}${inside.slice(1)}` : `${mounted}${inside}`;
 
 const endOfLine = (text: string, at: number): number => {
   const end = text.indexOf('\n', at);
