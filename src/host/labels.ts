@@ -1,13 +1,14 @@
 import { type FileHandle, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { errnoOf } from '../domain/errors.ts';
+import { DriverError, errnoOf, quote } from '../domain/errors.ts';
 import { kindOf, openDirectory, pathOf, using } from './directory.ts';
-import { CommandError, type Exec } from './exec.ts';
+import { type Command, CommandError, type Exec } from './exec.ts';
+import { withoutLinks } from './linkless.ts';
 
 /** Puts an open directory into a project, with all that will be made in it. */
 export const labelDirectory = async (exec: Exec, directory: FileHandle, project: number): Promise<void> => {
   // chattr(1) takes no link; with a dot behind it the path is that of the directory itself.
-  await chattr(exec, project, ['+P'], [`${pathOf(directory)}/.`]);
+  await exec(chattr(project, '+P', '--', `${pathOf(directory)}/.`));
 };
 
 /**
@@ -18,9 +19,9 @@ export const labelDirectory = async (exec: Exec, directory: FileHandle, project:
 export const labelTree = async (exec: Exec, directory: FileHandle, project: number): Promise<void> => {
   await labelDirectory(exec, directory, project);
   const entries = await readdir(pathOf(directory), { withFileTypes: true });
-  const files = entries.filter((entry) => entry.isFile()).map(({ name }) => join(pathOf(directory), name));
+  const files = entries.filter((entry) => entry.isFile()).map(({ name }) => name);
   for (let start = 0; start < files.length; start += BATCH)
-    await labelFiles(exec, project, files.slice(start, start + BATCH));
+    await labelFiles(exec, directory, project, files.slice(start, start + BATCH));
   const { dev } = await directory.stat();
   for (const entry of entries.filter((each) => each.isDirectory())) {
     const inner = await openDirectory(join(pathOf(directory), entry.name)).catch(unlessGone);
@@ -34,34 +35,33 @@ export const labelTree = async (exec: Exec, directory: FileHandle, project: numb
 /** Files given to one child. */
 const BATCH = 256;
 
-const labelFiles = async (exec: Exec, project: number, paths: readonly string[]): Promise<void> => {
+const labelFiles = async (
+  exec: Exec,
+  directory: FileHandle,
+  project: number,
+  names: readonly string[],
+): Promise<void> => {
+  const { binary, args } = chattr(project, '--', ...names);
   try {
-    await chattr(exec, project, [], paths);
+    await exec(withoutLinks(directory, [binary, ...args]));
   } catch (thrown) {
     if (!(thrown instanceof CommandError)) throw thrown;
-    await labelEach(exec, project, paths);
+    const [name = '', ...others] = names;
+    if (others.length === 0) return unlessFileGone(directory, name, thrown);
+    // One of them has gone, or cannot be labelled: which, is found out one by one.
+    for (const each of names) await labelFiles(exec, directory, project, [each]);
   }
 };
 
-/** One of them has gone, or cannot be labelled: which, is found out one by one. */
-const labelEach = async (exec: Exec, project: number, paths: readonly string[]): Promise<void> => {
-  for (const path of paths) {
-    try {
-      await chattr(exec, project, [], [path]);
-    } catch (thrown) {
-      if ((await kindOf(path)) !== 'missing') throw thrown;
-    }
-  }
+const unlessFileGone = async (directory: FileHandle, name: string, failure: CommandError): Promise<void> => {
+  if ((await kindOf(join(pathOf(directory), name))) === 'missing') return;
+  throw new DriverError('internal', `${quote(name)} gets no project: ${failure.stderr}`, { cause: failure });
 };
 
-const chattr = async (
-  exec: Exec,
-  project: number,
-  flags: readonly string[],
-  paths: readonly string[],
-): Promise<void> => {
-  await exec({ binary: '/usr/bin/chattr', args: ['-p', String(project), ...flags, '--', ...paths] });
-};
+const chattr = (project: number, ...args: readonly string[]): Command => ({
+  binary: '/usr/bin/chattr',
+  args: ['-p', String(project), ...args],
+});
 
 const unlessGone = (thrown: unknown): undefined => {
   if (errnoOf(thrown) !== 'ENOENT') throw thrown;

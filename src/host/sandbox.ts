@@ -23,7 +23,7 @@ export const inSandbox = async ({ source, target }: SandboxView, program: readon
     binary: '/usr/bin/unshare',
     args: [...NAMESPACES, '--', '/bin/sh', '-euc', SCRIPT, 'sandbox', ...paths, ...program],
     // A held directory of another mount namespace cannot be bound; the working directory moves into the new one.
-    cwd: `/proc/${process.pid}/fd/${source.fd}`,
+    cwd: pathOf(source),
   };
 };
 
@@ -39,7 +39,7 @@ box=/sys target=$1 identity=$2
 shift 2
 mount -t tmpfs -o size=1m,mode=0700 none $box
 mkdir $box/source $box/target $box/usr $box/proc
-mount --bind . $box/source
+mount --no-canonicalize --bind . $box/source
 mount -o remount,bind,ro,nosuid,nodev,noexec $box/source
 mount --bind -- "$target" $box/target
 if [ "$(stat -c %d:%i $box/target)" != "$identity" ]; then

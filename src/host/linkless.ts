@@ -1,0 +1,27 @@
+import type { FileHandle } from 'node:fs/promises';
+import { pathOf } from './directory.ts';
+import type { Command } from './exec.ts';
+
+/**
+ * Runs a program in an open directory, on names that whoever owns it may replace by links at the same time. There the
+ * kernel follows no link, even for a program that looks first and opens then. Fails where the kernel cannot (before
+ * Linux 5.10).
+ */
+export const withoutLinks = (directory: FileHandle, program: readonly string[]): Command => ({
+  binary: '/usr/bin/unshare',
+  args: ['--mount', '--propagation', 'private', '--', '/bin/sh', '-euc', SCRIPT, 'linkless', ...program],
+  cwd: pathOf(directory),
+});
+
+/** No pool lies below /sys. A kernel that does not know an option ignores it: whether it holds is looked at. */
+const SCRIPT = `
+PATH=/usr/sbin:/usr/bin:/sbin:/bin
+mount --no-canonicalize --bind . /sys
+mount -o remount,bind,nosuid,nodev,noexec,nosymfollow /sys
+if ! grep -q '^[^ ]* [^ ]* [^ ]* [^ ]* /sys [^ ]*nosymfollow' /proc/self/mountinfo; then
+  echo "this kernel cannot be told to follow no links (nosymfollow, Linux 5.10)" >&2
+  exit 1
+fi
+cd /sys
+exec "$@"
+`;
