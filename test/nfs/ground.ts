@@ -49,6 +49,10 @@ export const until = async (what: string, ms: number, isTrue: () => boolean | Pr
   }
 };
 
+/** What was deleted is purged behind everybody's back, below the root of a pool. */
+export const trashIsEmpty = (root: string, ms: number): Promise<void> =>
+  until('the trash is empty', ms, async () => (await readdir(join(root, '.csi-subdir/trash'))).length === 0);
+
 /** As the sidecars do: what may still be in progress is asked for again. */
 export const persist = (send: () => Promise<unknown>): Promise<void> => {
   let last = '';

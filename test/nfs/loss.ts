@@ -6,7 +6,7 @@ import { makeHome, mountsBelow, type TestDriver } from '../support/driver.ts';
 import { codeOf, createVolume } from '../support/volume.ts';
 import { requestsFor } from './calls.ts';
 import { dieAtEveryStep } from './doomed.ts';
-import { A, persist, type Server, until, variable } from './ground.ts';
+import { A, persist, type Server, trashIsEmpty, until, variable } from './ground.ts';
 import { endShared, mountDirOf, poolOn, startShared } from './shared-driver.ts';
 import type { Tests } from './tests.ts';
 
@@ -41,7 +41,7 @@ const killWorkers = async (): Promise<void> => {
   }
   await killing;
   console.info(`        ${killed} workers were killed`);
-  await trashIsEmpty();
+  await trashIsEmpty(A.directory, 60_000);
   await endShared(driver);
 };
 
@@ -54,7 +54,7 @@ const killAtEveryStep = async (): Promise<void> => {
   assert.ok(steps.length >= 8);
   const last = await startShared({ main: poolOn(A) }, { home });
   assert.deepEqual(await namesOn(A), { records: [], directories: [] });
-  await trashIsEmpty();
+  await trashIsEmpty(A.directory, 60_000);
   await endShared(last);
 };
 
@@ -86,7 +86,7 @@ const killWorkerAtEveryStep = async (): Promise<void> => {
     console.info(`        ${rpc}: ${steps.length} steps: ${steps.join(', ')}`);
     assert.ok(steps.length > 0);
   }
-  await trashIsEmpty();
+  await trashIsEmpty(A.directory, 60_000);
   await endShared(driver);
 };
 
@@ -164,7 +164,7 @@ const killDriver = async (): Promise<void> => {
   assert.deepEqual(await namesOn(A), { records: NAMES.toSorted(), directories: NAMES.toSorted() });
   await Promise.all(NAMES.map((name) => persist(requestsFor(driver, 'main', name).DeleteVolume)));
   assert.deepEqual(await namesOn(A), { records: [], directories: [] });
-  await trashIsEmpty();
+  await trashIsEmpty(A.directory, 60_000);
   await endShared(driver);
 };
 
@@ -194,6 +194,3 @@ const namesOn = async ({ directory }: Server) => {
     directories: (await readdir(directory)).filter((entry) => entry !== '.csi-subdir').sort(),
   };
 };
-
-const trashIsEmpty = (): Promise<void> =>
-  until('the trash is empty', 60_000, async () => (await readdir(join(A.directory, '.csi-subdir/trash'))).length === 0);

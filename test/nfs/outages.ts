@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { mountsBelow, removeHome, type TestDriver } from '../support/driver.ts';
 import { codeOf, createVolume } from '../support/volume.ts';
 import { callsFor, requestsFor } from './calls.ts';
-import { A, B, srv, until } from './ground.ts';
+import { A, B, srv, trashIsEmpty, until } from './ground.ts';
 import { suffer } from './outage.ts';
 import { endShared, mountDirOf, poolOn, startShared } from './shared-driver.ts';
 import type { Tests } from './tests.ts';
@@ -73,13 +73,7 @@ const leaveNothing = async (driver: TestDriver): Promise<void> => {
     await requests.NodeUnstageVolume();
     await requests.DeleteVolume();
   }
-  for (const { directory } of [A, B]) {
-    await until(
-      'the trash is empty',
-      60_000,
-      async () => (await readdir(`${directory}/.csi-subdir/trash`)).length === 0,
-    );
-  }
+  for (const { directory } of [A, B]) await trashIsEmpty(directory, 60_000);
   await driver.stop();
   for (const { directory } of [A, B]) await makeOld(recordsOf(directory));
   await endShared(await startShared(POOLS, { home: driver.home }));

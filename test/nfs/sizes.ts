@@ -9,7 +9,7 @@ import { fill, MIB } from '../support/fill.ts';
 import { createFrom, takeSnapshot } from '../support/snapshot.ts';
 import { createVolume, kubeletPaths, publish, stage, unpublish, unstage } from '../support/volume.ts';
 import { dieAtEveryStep, type Life } from './doomed.ts';
-import { A, B, clear, persist, type Server, until, variable } from './ground.ts';
+import { A, B, clear, persist, type Server, trashIsEmpty, until, variable } from './ground.ts';
 import { endShared, poolOn, startShared } from './shared-driver.ts';
 import type { Tests } from './tests.ts';
 
@@ -193,8 +193,7 @@ const projectsOf = async ({ directory }: Server) => {
 
 /** Neither volumes nor trash, no project of ours, and no quota on the file system. */
 const nothingIsLeft = async (server: Server): Promise<void> => {
-  const trash = join(server.directory, '.csi-subdir/trash');
-  await until('the trash is empty', 120_000, async () => (await readdir(trash)).length === 0);
+  await trashIsEmpty(server.directory, 120_000);
   assert.deepEqual(await projectsOf(server), { ids: [], claims: [] });
   const args = ['-P', '-n', '-p', '-O', 'csv', server.directory];
   // nfsd keeps a file open for a while, and with it the use of what was removed.

@@ -17,7 +17,7 @@ import {
   unpublish,
   unstage,
 } from '../support/volume.ts';
-import { A, A_BY_IPV6, B, clear, EXPORT, type Server, srv, until } from './ground.ts';
+import { A, A_BY_IPV6, B, clear, EXPORT, type Server, srv, trashIsEmpty, until } from './ground.ts';
 import { endShared, poolOn, startShared } from './shared-driver.ts';
 import type { Tests } from './tests.ts';
 
@@ -143,11 +143,7 @@ const sharePath = async (): Promise<void> => {
     assert.equal((await driver.node.NodeGetVolumeStats(stats)).volume_condition?.abnormal, false);
     for (const { detach } of pods) await detach();
     for (const { volume_id } of volumes) await driver.controller.DeleteVolume({ volume_id });
-    await until(
-      'the trash is empty',
-      30_000,
-      async () => (await readdir(join(path, '.csi-subdir/trash'))).length === 0,
-    );
+    await trashIsEmpty(path, 30_000);
     await endShared(driver);
   } finally {
     await run('umount', ['--lazy', mounted]);
@@ -191,9 +187,8 @@ const writeIntoPod = async (): Promise<void> => {
 };
 
 const leaveNothing = async ({ directory }: Server): Promise<void> => {
-  const own = (folder: string) => readdir(join(directory, '.csi-subdir', folder));
-  assert.deepEqual(await own('volumes'), []);
-  await until('the trash is empty', 30_000, async () => (await own('trash')).length === 0);
+  assert.deepEqual(await readdir(join(directory, '.csi-subdir/volumes')), []);
+  await trashIsEmpty(directory, 30_000);
 };
 
 /** What root makes there belongs to nobody, and root may not give it to anybody. */
@@ -209,11 +204,7 @@ const useSquashed = async (): Promise<void> => {
     assert.equal((await stat(join(A.directory, 'squashed/note'))).uid, 65534);
     await pod.detach();
     await driver.controller.DeleteVolume({ volume_id: volume.volume_id });
-    await until(
-      'the data has gone',
-      30_000,
-      async () => (await readdir(join(A.directory, '.csi-subdir/trash'))).length === 0,
-    );
+    await trashIsEmpty(A.directory, 30_000);
     assert.equal(await codeOf(createVolume(driver, 'given', { uid: '1000' })), 'FAILED_PRECONDITION');
     assert.deepEqual(await readdir(A.directory), ['.csi-subdir']);
   } finally {
