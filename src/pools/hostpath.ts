@@ -55,9 +55,8 @@ const bindPool = (settings: PoolSettings, root: Root, readMounts: ReadMounts) =>
     ...settings,
     root,
     mountOptionKind: 'bind' as const,
-    isStaged: false,
+    mounting: undefined,
     findOut: () => findOut(root, readMounts, settings.sizes),
-    attach: (directory, stagingPath) => root.bind(directory, stagingPath, []),
     isShownBy,
     owns: (entry, table) => {
       const own = table.identify(root.path);

@@ -6,7 +6,7 @@ import { makeOwnMountPoint, removeMountPoint } from '../host/mount-point.ts';
 import type { Root, RootTools } from '../host/root.ts';
 import type { SharedTools } from './hostpath.ts';
 import { type NfsPool, nameSource, withVersion } from './nfs-source.ts';
-import type { Pool } from './pool.ts';
+import type { Mounting } from './pool.ts';
 
 /** Milliseconds; within the bound of NodeStageVolume. */
 const DEADLINE_MS = 25_000;
@@ -25,8 +25,8 @@ export const createNfsMounting = (
   pool: NfsPool,
   root: Pick<Root, 'identify'>,
   { exec, breaker, mounter, readMounts }: SharedTools & RootTools,
-): Pick<Required<Pool>, 'attach' | 'reattach'> => {
-  const attach: Pool['attach'] = async (directory, path, options) => {
+): Mounting => {
+  const attach: Mounting['attach'] = async (directory, path, options) => {
     const all = withVersion([...pool.mountOptions, ...options, OF_ITS_OWN]);
     try {
       await breaker.run(() => mounter.mountNfs(nameSource(pool, directory), path, all, DEADLINE_MS));

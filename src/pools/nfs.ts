@@ -22,9 +22,8 @@ export const createNfsPool = (settings: NfsPool, tools: SharedTools & RootTools)
     root,
     reach: 'everywhere',
     mountOptionKind: 'nfs',
-    isStaged: true,
+    mounting: createNfsMounting(settings, byMount, tools),
     findOut: () => findOut(root, readMounts, settings.sizes),
-    ...createNfsMounting(settings, byMount, tools),
     isShownBy: (entry, directory) =>
       isOnServer(entry, settings.server) && entry.source === nameSource(settings, directory),
     owns: (entry) => isOnServer(entry, settings.server),

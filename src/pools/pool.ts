@@ -19,15 +19,8 @@ export interface Pool {
   readonly root: Root;
   /** Finds out, by trying, what the root's file system can do. Throws where that is less than it must. */
   readonly findOut: () => Promise<Facts>;
-  /** True where a volume is mounted at its staging path, and bound from there; false where it is mounted already. */
-  readonly isStaged: boolean;
-  /** Puts a volume directory at a staging path, with options of the file system. */
-  readonly attach: (directory: Directory, stagingPath: string, options: readonly string[]) => Promise<void>;
-  /**
-   * The same where a mount is that the server does not know any more; undefined where what the volume lies on is not
-   * mounted by us. Leaves it when there is nothing to replace it.
-   */
-  readonly reattach?: Pool['attach'];
+  /** How a volume is mounted; undefined where nodes have mounted what it lies on: it is bound from there, not staged. */
+  readonly mounting: Mounting | undefined;
   /** True when this mount shows that volume directory. */
   readonly isShownBy: (entry: MountEntry, directory: Directory, table: MountTable) => boolean;
   /** Bytes and inodes of the volume mounted at a path. Throws unavailable where the storage does not answer. */
@@ -38,6 +31,13 @@ export interface Pool {
   readonly problem: () => string | undefined;
   /** Lets go of what this process holds: its worker, its mount. */
   readonly close: () => Promise<void>;
+}
+
+export interface Mounting {
+  /** Mounts a volume directory at a path, with options of the file system. */
+  readonly attach: (directory: Directory, path: string, options: readonly string[]) => Promise<void>;
+  /** The same where a mount is that the server does not know any more. Leaves it when there is nothing to replace it. */
+  readonly reattach: Mounting['attach'];
 }
 
 /** What the size of a volume means; undefined: it is enforced where the root can. */

@@ -35,7 +35,8 @@ export const publishInline = (context: NodeContext, command: InlineCommand, call
     }
     await makeMountPoint(targetPath);
     context.step('target made');
-    await pool.attach(record.directory, targetPath, []);
+    if (pool.mounting === undefined) await pool.root.bind(record.directory, targetPath, []);
+    else await pool.mounting.attach(record.directory, targetPath, []);
   });
 };
 

@@ -33,8 +33,8 @@ export const publishVolume = (context: NodeContext, command: PublishCommand, cal
     await keepAlive(pool, command, asked.fileSystem);
     await makeMountPoint(targetPath);
     context.step('target made');
-    if (pool.isStaged) await context.mounter.bind(stagingPath, targetPath, options);
-    else await pool.root.bind(location.directory, targetPath, options);
+    if (pool.mounting === undefined) await pool.root.bind(location.directory, targetPath, options);
+    else await context.mounter.bind(stagingPath, targetPath, options);
   });
 };
 
@@ -53,7 +53,8 @@ export const unpublishVolume = (
 
 /** What pods are bound to. */
 const sourceOf = (pool: Pool, { location, stagingPath }: PublishCommand, table: MountTable): MountEntry => {
-  const source = pool.isStaged ? table.at(stagingPath) : table.identify(join(pool.root.path, location.directory));
+  const source =
+    pool.mounting === undefined ? table.identify(join(pool.root.path, location.directory)) : table.at(stagingPath);
   if (source !== undefined) return source;
   throw new DriverError(
     'failed-precondition',

@@ -31,8 +31,8 @@ export const stageVolume = (context: NodeContext, command: StageCommand, call: C
     if (there !== undefined) await makeWay(context, pool, table, there);
     await makeMountPoint(stagingPath);
     context.step('staging path made');
-    if (pool.isStaged) await pool.attach(location.directory, stagingPath, options.fileSystem);
-    else await pool.root.identify(location.directory);
+    if (pool.mounting === undefined) await pool.root.identify(location.directory);
+    else await pool.mounting.attach(location.directory, stagingPath, options.fileSystem);
   });
 };
 
@@ -46,13 +46,12 @@ export const keepAlive = async (
   { location, stagingPath }: Pick<StageCommand, 'location' | 'stagingPath'>,
   options: readonly string[],
 ): Promise<void> => {
-  const { reattach } = pool;
-  if (reattach === undefined) return;
+  if (pool.mounting === undefined) return;
   try {
     await pool.measure(stagingPath);
   } catch (thrown) {
     if (!isCausedBy(thrown, 'ESTALE')) throw thrown;
-    await reattach(location.directory, stagingPath, options);
+    await pool.mounting.reattach(location.directory, stagingPath, options);
   }
 };
 
@@ -69,16 +68,16 @@ export const followPool = async (
 ): Promise<MountTable> => {
   const table = await context.readMounts();
   const staged = table.at(stagingPath);
-  if (staged === undefined || pool.reattach === undefined || !isNfs(staged)) return table;
+  if (staged === undefined || pool.mounting === undefined || !isNfs(staged)) return table;
   if (pool.isShownBy(staged, location.directory, table) || table.mountsOf(staged).length > 1) return table;
-  await pool.reattach(location.directory, stagingPath, options);
+  await pool.mounting.reattach(location.directory, stagingPath, options);
   return context.readMounts();
 };
 
 /** A pool that points at another server now: what nobody uses any more gives way, what a pod uses does not. */
 const makeWay = async (context: NodeContext, pool: Pool, table: MountTable, there: MountEntry): Promise<void> => {
   const { mountPoint } = there;
-  if (!isOfNfs(pool, there)) {
+  if (pool.mounting === undefined || !isNfs(there)) {
     throw new DriverError('already-exists', `staging_target_path: something else is mounted at ${quote(mountPoint)}`);
   }
   if (table.mountsOf(there).length > 1) {
@@ -89,5 +88,3 @@ const makeWay = async (context: NodeContext, pool: Pool, table: MountTable, ther
   }
   await context.mounter.unmount(mountPoint);
 };
-
-const isOfNfs = ({ mountOptionKind }: Pool, entry: MountEntry): boolean => mountOptionKind === 'nfs' && isNfs(entry);
