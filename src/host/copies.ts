@@ -123,7 +123,7 @@ const copyTo = async (
     step('subvolume snapshot made');
     return bytesOf(exec, path);
   }
-  await makeNew(path);
+  await makeNew(path, 0o700);
   step('copy begun');
   await using(await openDirectory(path), async (to) => {
     const limit = volume?.limit;

@@ -52,8 +52,8 @@ export const withParent = async <Value>(
   return using(parent, () => work(parent, components.at(-1) ?? ''));
 };
 
-/** Makes one directory. False when there is something already, whatever it is. */
-export type MakeNew = (path: string) => Promise<boolean>;
+/** Makes one directory, with these permission bits where it can and the umask lets it. False when there is something already, whatever it is. */
+export type MakeNew = (path: string, mode: number) => Promise<boolean>;
 
 /**
  * Makes the directory with `makeNew`, plain parents too, and gives it its owner. The answer says whether it was there
@@ -83,13 +83,13 @@ export const makeParents = async (root: string, directory: Directory): Promise<v
 
 const makeIn = async (parent: FileHandle, leaf: string, ownership: Ownership, makeNew: MakeNew, step: Step) => {
   const path = join(pathOf(parent), leaf);
-  if (!(await makeNew(path))) {
+  if (!(await makeNew(path, ownership.mode))) {
     await using(await openDirectory(path), async () => {});
     return 'existed';
   }
   step('directory made');
   try {
-    await using(await openDirectory(path), (directory) => own(directory, ownership));
+    await using(await openDirectory(path), (directory) => ownNew(directory, ownership));
   } catch (thrown) {
     // What is there may be something else by now; then it stays.
     await rmdir(path).catch(() => {});
@@ -100,18 +100,24 @@ const makeIn = async (parent: FileHandle, leaf: string, ownership: Ownership, ma
   return 'made';
 };
 
-/** Makes a plain directory with these permission bits. */
-export const makePlain =
-  (mode: number): MakeNew =>
-  async (path) => {
-    try {
-      await mkdir(path, mode);
-      return true;
-    } catch (thrown) {
-      if (errnoOf(thrown) === 'EEXIST') return false;
-      throw thrown;
-    }
-  };
+/** What is as it should be from the beginning is left so: over NFS every change is a request. */
+const ownNew = async (directory: FileHandle, ownership: Ownership): Promise<void> => {
+  const { mode, uid, gid } = ownership;
+  const isAsMade = ((await directory.stat()).mode & MODE_BITS) === mode;
+  if (!isAsMade || uid !== undefined || gid !== undefined) await own(directory, ownership);
+};
+
+const MODE_BITS = 0o7777;
+
+export const makePlain: MakeNew = async (path, mode) => {
+  try {
+    await mkdir(path, mode);
+    return true;
+  } catch (thrown) {
+    if (errnoOf(thrown) === 'EEXIST') return false;
+    throw thrown;
+  }
+};
 
 /** Owner first: chown(2) clears the set-id bits that the mode may have. A server that squashes root refuses any. */
 export const own = async (directory: FileHandle, { mode, uid, gid }: Ownership): Promise<void> => {
@@ -148,10 +154,8 @@ export const using = async <Value>(
 
 const ensureParent = async (root: string, components: readonly string[]): Promise<void> =>
   using(await openInside(root, components.slice(0, -1)), async (above) => {
-    if (await makeParent(join(pathOf(above), components.at(-1) ?? ''))) await above.sync();
+    if (await makePlain(join(pathOf(above), components.at(-1) ?? ''), 0o755)) await above.sync();
   });
-
-const makeParent = makePlain(0o755);
 
 const named = (directory: Directory, thrown: unknown): unknown => {
   if (errnoOf(thrown) === 'ENOENT') {

@@ -87,8 +87,8 @@ export const createRoot = (path: string, { exec, mounter, readMounts, step }: Ro
     trying ??= ownFolder.path().then(async (folder) => tryAbilities(folder, await mount(), exec));
     return trying;
   };
-  const makeNew: MakeNew = async (leaf) =>
-    (await abilities()).subvolumes ? makeSubvolume(exec, leaf) : makePlain(0o700)(leaf);
+  const makeNew: MakeNew = async (leaf, mode) =>
+    (await abilities()).subvolumes ? makeSubvolume(exec, leaf) : makePlain(leaf, mode);
   const mountPoint = async () => (await mount())?.mountPoint ?? path;
   const engines = {
     qgroup: createQgroups(path, exec, readMounts, step),

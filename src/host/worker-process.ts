@@ -13,6 +13,8 @@ import { RECORD_KINDS } from './worker-root.ts';
  * root is `mounted`, it is entered once and held: the bare directory below the mount is never taken for an empty pool.
  */
 export const serveWorker = (path: string, mounted: boolean, step: Step): Promise<number> => {
+  // A directory that has its mode from the beginning is a request less. Everything here is made with a mode.
+  if (mounted) process.umask(0);
   let entering: Promise<void> | undefined;
   const exec = createExec(noObserver);
   const readMounts = createReadMounts();
