@@ -82,12 +82,16 @@ const withNamespace = (object: object, namespace: string): object => ({
   metadata: { ...(object as { readonly metadata?: object }).metadata, namespace },
 });
 
-/** What Kubernetes says about its own haste, and mends: a claim is not made, bound, or known to the node yet. */
+/**
+ * What Kubernetes says about its own haste, and mends: a claim is not made, bound, or known to the node yet. A claim has
+ * its volume before it is called Bound: the scheduler waits for the one, the kubelet for the other.
+ */
 const ORDINARY = new RegExp(
   [
     'FailedScheduling: .*waiting for ephemeral volume controller',
     'FailedScheduling: .*unbound immediate PersistentVolumeClaims',
     'FailedScheduling: .*persistentvolumeclaim "[^"]*" not found',
+    'FailedMount: .*error processing PVC [^ ]*: PVC is not bound',
     'FailedMount: .*object "[^"]*"/"kube-root-ca.crt" not registered',
     "FailedMount: .*no relationship found between node '[^']*' and this object",
   ].join('|'),
