@@ -55,13 +55,12 @@ export const createOpener = (context: Context, log: Log, signal: AbortSignal): O
  * to its end.
  */
 export const openOnDemand = async (context: Context, name: string | undefined, call: Call): Promise<Shelf> => {
-  const { pool, ledger, snapshots } = findPool(context, name, 'volume_context.pool');
+  const shelf = findPool(context, name, 'volume_context.pool');
+  const { pool, ledger } = shelf;
   const read = async (): Promise<void> => {
     if (ledger.isLoaded()) return;
     await pool.root.prepare();
-    await pool.findOut();
-    await snapshots.load();
-    await ledger.load();
+    await readShelf(shelf);
     context.purger.wake(pool.name);
   };
   if (context.topology === undefined) await context.locks.run([`records of ${pool.name}`], call.signal, read);
@@ -71,11 +70,9 @@ export const openOnDemand = async (context: Context, name: string | undefined, c
 const openShelf = async (context: Context, shelf: Shelf, log: Log, signal: AbortSignal): Promise<Opened> => {
   const { pool, ledger, snapshots } = shelf;
   await pool.root.prepare();
-  const facts = await pool.findOut();
   // Not again once the pool is in use: what looks left over then belongs to a call that is running.
   if (!ledger.isLoaded()) await pool.root.clean(minimumAgeMs(pool));
-  const listings = [await snapshots.load(), await ledger.load()] as const;
-  const unreadable = listings.flatMap((listing) => listing.unreadable);
+  const { facts, unreadable } = await readShelf(shelf);
   for (const { name, reason } of unreadable)
     log.error({ pool: pool.name, record: name, reason }, 'record cannot be read');
   const swept = await sweepShelf(context, shelf, { signal });
@@ -89,4 +86,11 @@ const openShelf = async (context: Context, shelf: Shelf, log: Log, signal: Abort
   const told = { volumes: ledger.list().length, snapshots: snapshots.list().length, ...facts, ...swept, repaired };
   log.info({ pool: pool.name, root: pool.root.path, ...told }, 'pool opened');
   return { facts, unreadable: unreadable.length };
+};
+
+/** What is known of a pool, and its records. */
+const readShelf = async ({ pool, ledger, snapshots }: Shelf) => {
+  const facts = await pool.findOut();
+  const listings = [await snapshots.load(), await ledger.load()] as const;
+  return { facts, unreadable: listings.flatMap((listing) => listing.unreadable) };
 };
