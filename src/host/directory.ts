@@ -52,7 +52,10 @@ export const withParent = async <Value>(
   return using(parent, () => work(parent, components.at(-1) ?? ''));
 };
 
-/** Makes one directory, with these permission bits where it can and the umask lets it. False when there is something already, whatever it is. */
+/**
+ * Makes one directory, with these permission bits where it can and the umask lets it. False when there is something
+ * already, whatever it is.
+ */
 export type MakeNew = (path: string, mode: number) => Promise<boolean>;
 
 /**
@@ -109,6 +112,7 @@ const ownNew = async (directory: FileHandle, ownership: Ownership): Promise<void
 
 const MODE_BITS = 0o7777;
 
+/** Makes a plain directory. */
 export const makePlain: MakeNew = async (path, mode) => {
   try {
     await mkdir(path, mode);

@@ -41,9 +41,8 @@ const labelFiles = async (
   project: number,
   names: readonly string[],
 ): Promise<void> => {
-  const { binary, args } = chattr(project, '--', ...names);
   try {
-    await exec(withoutLinks(directory, [binary, ...args]));
+    await exec(withoutLinks(directory, chattr(project, '--', ...names)));
   } catch (thrown) {
     if (!(thrown instanceof CommandError)) throw thrown;
     const [name = '', ...others] = names;

@@ -3,13 +3,14 @@ import { pathOf } from './directory.ts';
 import type { Command } from './exec.ts';
 
 /**
- * Runs a program in an open directory, on names that whoever owns it may replace by links at the same time. There the
+ * A child that works in an open directory, on names that whoever owns it may replace by links at the same time. There the
  * kernel follows no link, even for a program that looks first and opens then. Fails where the kernel cannot (before
  * Linux 5.10).
  */
-export const withoutLinks = (directory: FileHandle, program: readonly string[]): Command => ({
+export const withoutLinks = (directory: FileHandle, { binary, args, ...rest }: Command): Command => ({
+  ...rest,
   binary: '/usr/bin/unshare',
-  args: ['--mount', '--propagation', 'private', '--', '/bin/sh', '-euc', SCRIPT, 'linkless', ...program],
+  args: ['--mount', '--propagation', 'private', '--', '/bin/sh', '-euc', SCRIPT, 'linkless', binary, ...args],
   cwd: pathOf(directory),
 });
 
