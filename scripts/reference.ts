@@ -1,14 +1,25 @@
+import { readFile } from 'node:fs/promises';
+import { basename, resolve } from 'node:path';
 import { status } from '@grpc/grpc-js';
 import * as z from 'zod';
 import { describeOptions } from '../src/cli/help.ts';
 import { optionsSchema } from '../src/config/options.ts';
 import { poolSchema } from '../src/config/pool.ts';
-import { DriverError, type ErrorKind } from '../src/domain/errors.ts';
+import type { ErrorKind } from '../src/domain/error-kind.ts';
+import { DriverError } from '../src/domain/errors.ts';
 import { INLINE_ATTRIBUTES } from '../src/domain/inline.ts';
-import { BIND_OPTIONS, NFS_OPTIONS } from '../src/domain/mount-options.ts';
+import {
+  ALTERNATIVES,
+  BIND_OPTIONS,
+  NFS_OPTIONS,
+  type NfsOption,
+  SYNONYMS,
+  WITHOUT_EFFECT,
+} from '../src/domain/mount-options.ts';
 import { MUTABLE_PARAMETERS, STORAGE_CLASS_PARAMETERS } from '../src/domain/parameters.ts';
 import { createMetrics } from '../src/metrics.ts';
 import { toStatus } from '../src/rpc/status.ts';
+import { type Proof, requirementsOf } from '../test/spec/requirements.ts';
 import { writeOrCheck } from './generated.ts';
 import { code, table } from './table.ts';
 
@@ -109,27 +120,29 @@ are options of its NFS mounts, so they hold for all its volumes.
 Those of nfs(5), for volumes of \`nfs\` pools. They are used when the volume is staged, after those of the pool. A node
 stages a volume once, for all its pods there.
 
-${table(['option', 'value'], NFS_OPTIONS.flatMap(describeMountOption))}`,
+${table(['option', 'value'], NFS_OPTIONS.map(describeMountOption))}
+
+${Object.entries(SYNONYMS)
+  .map(([written, meant]) => `${code(written)} means ${code(meant)}`)
+  .join(', ')}.
+
+## Without effect
+
+${WITHOUT_EFFECT.map(code).join(', ')}, and those that begin with ${code('x-systemd.')}: accepted, because classes and
+/etc/fstab have them, and left out.
+
+## Refused, with an alternative
+
+${table(
+  ['option', 'instead'],
+  Object.entries(ALTERNATIVES).map(([key, text]) => [code(key), text]),
+)}`,
 });
 
-/** The options a pattern stands for. Its parts are groups of alternatives, characters in brackets and numbers. */
-const describeMountOption = (pattern: string): readonly (readonly string[])[] => {
-  const [keys = '', values] = pattern.split('=', 2);
-  if (values === undefined) return [[keys.split('|').map(code).join(', '), '']];
-  const digits = /^\\d\{1,(\d+)\}$/.exec(values)?.[1];
-  const meaning = digits === undefined ? spell(values).map(code).join(', ') : `a number of at most ${digits} digits`;
-  return [[spell(keys).map(code).join(', '), meaning]];
-};
-
-/** `4\.[01]` as 4.0 and 4.1. */
-const spell = (pattern: string): readonly string[] => {
-  const [part, alternatives, isOptional, characters] = /\(\?:([^)]*)\)(\?)?|\[(\w+)\]/.exec(pattern) ?? [];
-  if (part === undefined) return [pattern.replaceAll('\\.', '.')];
-  const choices = characters === undefined ? (alternatives ?? '').split('|') : [...characters];
-  return [...(isOptional === undefined ? [] : ['']), ...choices].flatMap((choice) =>
-    spell(pattern.replace(part, () => choice)),
-  );
-};
+const describeMountOption = ({ keys, values = [], digits }: NfsOption): readonly string[] => [
+  keys.map(code).join(', '),
+  digits === undefined ? values.map(code).join(', ') : `a number of at most ${digits} digits`,
+];
 
 const storageClass = (): Page => ({
   file: 'storage-class.md',
@@ -193,9 +206,11 @@ const KINDS: Readonly<Record<ErrorKind, string>> = {
   'failed-precondition':
     'Something must be changed first: a directory, a link, a permission, a mount that pods still use.',
   'no-space': "The pool's capacity or its disk is used up, or the volume is wanted on another node.",
+  conflict: 'Another controller has changed the same volume in the meantime.',
   aborted:
-    'Another call works at the same volume, it is being copied or changes too fast for a copy, or the page token is not one.',
-  'deadline-exceeded': 'No answer in time. The work may still go on; the same call again meets it.',
+    'Another call works at the same volume, it changes too fast for a copy, its copy was cancelled, or the page token is not one.',
+  'deadline-exceeded':
+    'No answer in time, or a copy makes no progress. The work may still go on; the same call again meets it.',
   unavailable: 'The pool is not open yet, its server says no, or the driver is stopping.',
   unreachable:
     'The storage cannot be talked to: the server is silent or refuses connections, or the disk reports errors.',
@@ -229,8 +244,27 @@ ${table(
 A method that is not served answers \`UNIMPLEMENTED\`.`,
 });
 
+const requirements = async (): Promise<string> => {
+  const page = await readFile(resolve(import.meta.dirname, '../docs/reference/csi.md'), 'utf8');
+  const [byHand = ''] = page.split('\n### every RPC\n', 1);
+  const rows = Map.groupBy(requirementsOf(), ({ rpc }) => rpc);
+  const tables = [...rows].map(([rpc, all]) => {
+    const cells = all.map(({ strength, text, proofs }) => [strength, text, proofs.map(describeProof).join('; ')]);
+    return `### ${rpc}\n\n${table(['', 'requirement', 'proof'], cells)}\n`;
+  });
+  return [`${byHand.trimEnd()}\n`, ...tables].join('\n');
+};
+
+const describeProof = (proof: Proof): string =>
+  proof.by === 'csi-sanity' ? `csi-sanity: ${proof.title}` : `${basename(proof.file, '.test.ts')}: ${proof.title}`;
+
 const render = ({ title, body }: Page): string => `${NOTICE}\n\n# ${title}\n\n${body}\n`;
 
 const pages = [options(), poolConfig(), mountOptions(), storageClass(), metrics(), errors()];
 // The metrics keep timers of their own.
-process.exit(await writeOrCheck(pages.map((page) => ({ path: `docs/reference/${page.file}`, text: render(page) }))));
+process.exit(
+  await writeOrCheck([
+    ...pages.map((page) => ({ path: `docs/reference/${page.file}`, text: render(page) })),
+    { path: 'docs/reference/csi.md', text: await requirements() },
+  ]),
+);

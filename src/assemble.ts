@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import type { Config } from './config/config.ts';
 import { isShared, type PoolConfig } from './config/pool.ts';
@@ -5,23 +6,32 @@ import { type Breaker, createBreaker } from './host/breaker.ts';
 import { createExec, type ExecObserver } from './host/exec.ts';
 import { createMounter } from './host/mounter.ts';
 import { createReadMounts } from './host/mountinfo.ts';
+import { createPoolMemory, type PoolMemory } from './host/pool-memory.ts';
 import type { RootTools } from './host/root.ts';
 import type { Step } from './host/step.ts';
 import { createWorker } from './host/worker.ts';
 import type { Log } from './log.ts';
 import { createHostPathPool, createSharedPathPool, type SharedTools } from './pools/hostpath.ts';
+import { createOpenRoot } from './pools/identity.ts';
 import { createNfsPool } from './pools/nfs.ts';
 import type { Pool, PoolSettings } from './pools/pool.ts';
+import { createAuditor } from './volumes/auditor.ts';
 import { createCatalog } from './volumes/catalog.ts';
 import { createCopier } from './volumes/copier.ts';
 import { createLedger } from './volumes/ledger.ts';
 import { createLocks } from './volumes/locks.ts';
 import type { NodeContext } from './volumes/node-context.ts';
+import { createOpenness } from './volumes/openness.ts';
+import { createOwners } from './volumes/owners.ts';
 import { createPurger } from './volumes/purger.ts';
 
 /** The rooms below the protocol, put together from a configuration. Touches nothing yet. */
 export const assemble = ({ options, pools }: Config, log: Log, children: ExecObserver, step: Step): NodeContext => {
-  const exec = createExec(children);
+  const { deadlineFactor } = options;
+  const shared = Object.values(pools).some(isShared);
+  // What a silent server holds up is bounded by its breaker, and must not keep others waiting.
+  const exec = createExec(children, { deadlineFactor, ...(shared ? {} : { atOnce: LOCAL_AT_ONCE }) });
+  const isSharedNode = shared && options.mode === 'node';
   const readMounts = createReadMounts();
   const mounter = createMounter(exec, readMounts);
   const tools = {
@@ -30,19 +40,22 @@ export const assemble = ({ options, pools }: Config, log: Log, children: ExecObs
     readMounts,
     step,
     children,
+    deadlineFactor,
     breakerOf: createBreakers(log),
     mountDir: options.mountDir,
     isOnServer: options.mode !== 'node',
+    isSharedNode,
+    memory: createPoolMemory(options.stateDir),
   };
   const shelves = new Map(
     Object.entries(pools).map(([name, config]) => {
-      const pool = createPool(name, config, tools);
-      const ledger = createLedger(pool.root.volumes, pool.budgetBytes);
-      return [name, { pool, ledger, snapshots: createCatalog(pool.root.snapshots) }];
+      const openness = createOpenness();
+      const pool = createPool(name, config, { ...tools, whenChanged: openness.closed });
+      const ledger = createLedger(pool.root.volumes, pool);
+      return [name, { pool, ledger, snapshots: createCatalog(pool.root.snapshots), openness }];
     }),
   );
   const roots = new Map([...shelves].map(([name, { pool }]) => [name, pool.root]));
-  const shared = Object.values(pools).some(isShared);
   return {
     shelves,
     readMounts,
@@ -51,24 +64,39 @@ export const assemble = ({ options, pools }: Config, log: Log, children: ExecObs
     locks: createLocks(),
     mountOptionKind: Object.values(pools).some(({ nfs }) => nfs !== undefined) ? 'nfs' : 'bind',
     purger: createPurger(roots, log),
+    auditor: createAuditor(options.auditIntervalMs),
     copier: createCopier(log),
+    entry: { mayCreate: !isSharedNode, remembers: true },
+    owners: createOwners(randomUUID(), options.takeoverMs),
     topology: shared ? undefined : { key: `topology.${options.driverName}/node`, node: options.nodeId },
   };
 };
 
 interface Tools extends RootTools {
   readonly children: ExecObserver;
+  readonly deadlineFactor: number;
   readonly breakerOf: (server: string) => Breaker;
   readonly mountDir: string;
   /** False on a node, which has no exported directory whatever the configuration says of the controller. */
   readonly isOnServer: boolean;
+  readonly isSharedNode: boolean;
+  readonly memory: PoolMemory;
 }
 
-const createPool = (name: string, config: PoolConfig, tools: Tools): Pool => {
+interface PoolTools extends Tools {
+  readonly whenChanged: (reason: string) => void;
+}
+
+const createPool = (name: string, config: PoolConfig, tools: PoolTools): Pool => {
   const { hostPath, nfs, capacity, sizes, directory, existing, mode, uid, gid, onDelete } = config;
+  const { id: pinnedId, requireMount, inlineCapacity } = config;
   const settings: PoolSettings = {
     name,
+    openRoot: createOpenRoot({ pool: name, pinnedId, requireMount, closesRoot: !isShared(config) }, tools.memory),
+    whenChanged: tools.whenChanged,
+    opensOnDemand: tools.isSharedNode,
     budgetBytes: capacity,
+    inlineBudgetBytes: inlineCapacity,
     sizes,
     defaults: { template: directory, existing, settings: { mode, uid, gid, onDelete } },
   };
@@ -85,10 +113,13 @@ const createPool = (name: string, config: PoolConfig, tools: Tools): Pool => {
   return createSharedPathPool(
     settings,
     hostPath.path,
-    createSharedTools(hostPath.path, [hostPath.path], tools),
+    createSharedTools(hostPath.path, [hostPath.path, 'present'], tools),
     tools.readMounts,
   );
 };
+
+/** More subprocesses only wait for the processors, each with a copy of this process' page tables. */
+const LOCAL_AT_ONCE = 16;
 
 /** Children that one server may keep busy, and how soon one of them tries a silent server again. */
 const SERVER_LIMIT = 16;
@@ -97,9 +128,12 @@ const SERVER_RETRY_MS = 3_000;
 const createSharedTools = (
   server: string,
   workerArgs: readonly string[],
-  { exec, children, breakerOf }: Tools,
+  { children, breakerOf, deadlineFactor }: Tools,
 ): SharedTools => {
-  const makeWorker = () => createWorker({ program: process.argv[1] ?? '', args: workerArgs, observer: children });
+  const exec = createExec(children, { refusesWhileStuck: true, deadlineFactor });
+  const program = process.argv[1] ?? '';
+  const args = [...workerArgs, String(deadlineFactor)];
+  const makeWorker = () => createWorker({ program, args, observer: children, deadlineFactor });
   return { exec, workers: { quick: makeWorker(), long: makeWorker() }, breaker: breakerOf(server) };
 };
 

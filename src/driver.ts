@@ -17,7 +17,7 @@ import { createNode } from './rpc/node.ts';
 import { createRegistration, type Registration } from './rpc/registration.ts';
 import { type Service, serveSocket } from './rpc/server.ts';
 import { createUnary } from './rpc/unary.ts';
-import { samplePools } from './sample.ts';
+import { samplePools, shareSample } from './sample.ts';
 import { VERSION } from './version.ts';
 import type { NodeContext } from './volumes/node-context.ts';
 import { createOpener, type Opener } from './volumes/open.ts';
@@ -39,13 +39,15 @@ export const startDriver = async (config: Config, log: Log, step: Step): Promise
 
   const memory = createMemoryKeeper();
   const notReady = () => [
-    ...(context.topology === undefined ? [] : opener.problems()),
+    ...(context.topology === undefined
+      ? []
+      : opener.untried().map((pool) => `the records of pool ${pool} are being read`)),
     ...registrationProblems(registration),
   ];
-  const render = async () => {
+  const render = shareSample(async () => {
     metrics.setPools(await samplePools(context, opener));
     return metrics.registry.metrics();
-  };
+  });
   const http = await serveHttp({ address: options.http, render, contentType: metrics.registry.contentType, notReady });
   const definitions = loadDefinitions();
   const unary = createUnary({
@@ -100,10 +102,9 @@ const csiServices = async (
   const identity = createIdentity({
     driverName: options.driverName,
     version: VERSION,
-    servesController: options.mode !== 'node',
     hasTopology: context.topology !== undefined,
-    // A shared driver serves what it can reach: a silent server shows in the log and in the metrics.
-    isReady: () => context.topology === undefined || opener.problems().length === 0,
+    // A pool that is not open shows in the log and in the metrics; the driver serves the others.
+    isReady: () => context.topology === undefined || opener.untried().length === 0,
   });
   const services: Service[] = [
     { name: 'csi.v1.Identity', definition: definitions['csi.v1.Identity'], methods: identity },
@@ -141,4 +142,4 @@ const registrationSocket = ({ registrationDir, driverName }: Options): string =>
   join(registrationDir, `${driverName}-reg.sock`);
 
 const registrationProblems = (registration: Registration): readonly string[] =>
-  registration.state() === 'refused' ? ['the kubelet refused the registration: see the log'] : [];
+  registration.state() === 'refused' ? ['the kubelet refused the registration'] : [];

@@ -1,4 +1,4 @@
-#!/usr/bin/env -S node --max-semi-space-size=4
+#!/usr/bin/env -S MALLOC_ARENA_MAX=1 node --max-semi-space-size=4
 import { ConfigError } from './config/error.ts';
 import { noStep } from './host/step.ts';
 import { VERSION } from './version.ts';
@@ -16,9 +16,10 @@ const run = async ([command = 'help', ...args]: readonly string[]): Promise<numb
       if (args[0] === 'enforce')
         return (await import('./cli/enforce.ts')).enforceSizes(args.slice(1), process.env, noStep);
       if (args[0] === 'adopt') return (await import('./cli/adopt.ts')).adoptVolumes(args.slice(1), process.env);
+      if (args[0] === 'orphans') return (await import('./cli/orphans.ts')).manageOrphans(args.slice(1), process.env);
       return (await import('./cli/volumes.ts')).listVolumes(args, process.env);
     case 'worker':
-      return (await import('./host/worker-process.ts')).serveWorker(args[0] ?? '', args[1] === 'mounted', noStep);
+      return (await import('./host/worker-process.ts')).serveWorker(args, noStep);
     case 'demo':
       return (await import('./cli/demo.ts')).runDemo(args);
     default:
@@ -31,11 +32,16 @@ const print = (text: string): number => {
   return 0;
 };
 
+/** A command has no log: the cause of an internal error is part of the message. */
+const describe = (thrown: unknown): string => {
+  if (!(thrown instanceof Error)) return String(thrown);
+  return thrown.cause instanceof Error ? `${thrown.message}: ${thrown.cause.message}` : thrown.message;
+};
+
 run(process.argv.slice(2)).then(
   (status) => process.exit(status),
   (thrown: unknown) => {
-    const problems =
-      thrown instanceof ConfigError ? thrown.problems : [thrown instanceof Error ? thrown.message : String(thrown)];
+    const problems = thrown instanceof ConfigError ? thrown.problems : [describe(thrown)];
     for (const problem of problems) process.stderr.write(`csi-subdir: ${problem}\n`);
     process.exit(2);
   },

@@ -2,7 +2,7 @@ import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom
 import type { Fullness } from './domain/fullness.ts';
 import type { ExecObserver } from './host/exec.ts';
 
-/** What a pool tells when somebody asks for the metrics. Bytes. */
+/** The state of a pool for the metrics; undefined is what is not known, for example while the pool is not open. Bytes. */
 export interface PoolSample {
   readonly pool: string;
   readonly ready: boolean;
@@ -11,15 +11,16 @@ export interface PoolSample {
   /** What holds new volumes to their sizes. */
   readonly sizes: string;
   readonly budgetBytes: number | undefined;
-  readonly allocatedBytes: number;
+  readonly allocatedBytes: number | undefined;
   readonly totalBytes: number | undefined;
   readonly availableBytes: number | undefined;
-  readonly volumes: Readonly<Record<string, number>>;
-  readonly snapshots: Readonly<Record<string, number>>;
+  readonly volumes: Readonly<Record<string, number>> | undefined;
+  readonly snapshots: Readonly<Record<string, number>> | undefined;
   /** Volumes that are held to their sizes, by how far they are filled; undefined while nobody can tell. */
   readonly held: Readonly<Record<Fullness, number>> | undefined;
-  readonly unreadableRecords: number;
-  readonly purgeBacklog: number;
+  readonly unreadableRecords: number | undefined;
+  /** What is left to purge. */
+  readonly purge: { readonly entries: number; readonly stuck: number } | undefined;
 }
 
 export interface Metrics {
@@ -103,7 +104,8 @@ const createPoolGauges = (registers: Registry[]): Metrics['setPools'] => {
   );
   const snapshots = gauge('snapshots', 'Snapshots by the state of their record.', 'state');
   const unreadable = gauge('records_unreadable', 'Records that cannot be read; see the log for their names.');
-  const backlog = gauge('purge_backlog', 'Deleted volumes whose data is still to be purged.');
+  const backlog = gauge('purge_backlog', 'Deleted volumes and snapshots whose data is still to be removed.');
+  const stuck = gauge('purge_stuck', 'Those of them whose data cannot be removed: the log says why.');
 
   const set = (sample: PoolSample): void => {
     const { pool } = sample;
@@ -111,18 +113,18 @@ const createPoolGauges = (registers: Registry[]): Metrics['setPools'] => {
     answers.labels(pool).set(sample.answers ? 1 : 0);
     info.labels(pool, sample.fileSystem, sample.sizes).set(1);
     setOrRemove(budget, pool, sample.budgetBytes);
-    allocated.labels(pool).set(sample.allocatedBytes);
+    setOrRemove(allocated, pool, sample.allocatedBytes);
     setOrRemove(total, pool, sample.totalBytes);
     setOrRemove(available, pool, sample.availableBytes);
-    setEach(volumes, pool, sample.volumes);
-    setEach(snapshots, pool, sample.snapshots);
+    setEach(volumes, pool, sample.volumes ?? {});
+    setEach(snapshots, pool, sample.snapshots ?? {});
     setEach(held, pool, sample.held ?? {});
-    unreadable.labels(pool).set(sample.unreadableRecords);
-    backlog.labels(pool).set(sample.purgeBacklog);
+    setOrRemove(unreadable, pool, sample.unreadableRecords);
+    setOrRemove(backlog, pool, sample.purge?.entries);
+    setOrRemove(stuck, pool, sample.purge?.stuck);
   };
   return (samples) => {
-    info.reset();
-    held.reset();
+    for (const changing of [info, volumes, snapshots, held]) changing.reset();
     for (const sample of samples) set(sample);
   };
 };

@@ -3,6 +3,28 @@ import type { Context, Shelf } from './volumes/context.ts';
 import { countHeld, mayHold } from './volumes/hold.ts';
 import type { Opener } from './volumes/open.ts';
 
+/** How long a sample is current, in milliseconds. */
+const CURRENT_MS = 5_000;
+
+/**
+ * Takes at most one sample at a time, however many ask: whoever asks while it is taken, or shortly after, gets the same.
+ */
+export const shareSample = <Sample>(take: () => Promise<Sample>): (() => Promise<Sample>) => {
+  let last: { readonly sample: Promise<Sample>; until: number } | undefined;
+  return () => {
+    if (last !== undefined && performance.now() < last.until) return last.sample;
+    const taken = { sample: take(), until: Number.POSITIVE_INFINITY };
+    last = taken;
+    const expire = (): void => {
+      taken.until = performance.now() + CURRENT_MS;
+    };
+    taken.sample.then(expire, () => {
+      taken.until = 0;
+    });
+    return taken.sample;
+  };
+};
+
 /** The state of every pool, for the metrics. */
 export const samplePools = (context: Context, opener: Opener): Promise<readonly PoolSample[]> =>
   Promise.all([...context.shelves.values()].map((shelf) => samplePool(shelf, context, opener)));
@@ -30,14 +52,15 @@ const samplePool = async (
     fileSystem: opened?.facts.fileSystem ?? 'unknown',
     sizes: opened === undefined ? 'unknown' : mayHold(pool) ? opened.facts.sizes : 'none',
     budgetBytes: pool.budgetBytes,
-    allocatedBytes: ledger.allocatedBytes(),
+    // What is not known is absent: nobody may take it for zero.
+    allocatedBytes: opened && ledger.allocatedBytes(),
     totalBytes: space?.totalBytes,
     availableBytes: space?.availableBytes,
-    volumes: countStates(ledger.list(), { creating: 0, ready: 0, deleting: 0 }),
-    snapshots: countStates(snapshots.list(), { copying: 0, ready: 0, deleting: 0 }),
+    volumes: opened && countStates(ledger.list(), { creating: 0, ready: 0, deleting: 0 }),
+    snapshots: opened && countStates(snapshots.list(), { copying: 0, ready: 0, deleting: 0 }),
     held,
-    unreadableRecords: opened?.unreadable ?? 0,
-    purgeBacklog: purger.backlog().get(pool.name) ?? 0,
+    unreadableRecords: opened?.unreadable,
+    purge: opened && purger.backlog(pool.name),
   };
 };
 

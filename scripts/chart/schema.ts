@@ -77,6 +77,7 @@ const values = z.strictObject({
   }),
   kubeletDir: z.string().regex(/^\/.*[^/]$/),
   logLevel: z.enum(LOG_LEVELS),
+  httpHost: z.string().regex(/^[0-9a-f.:]*$/),
   commonLabels: strings,
   local: z.strictObject({
     ...driver,

@@ -4,11 +4,11 @@ import { ConfigError } from '../config/error.ts';
 import { parseQuantity } from '../domain/capacity.ts';
 import { DriverError } from '../domain/errors.ts';
 import { parseDirectory } from '../domain/paths.ts';
-import { adoptDirectory } from '../volumes/adopt.ts';
-import { pickShelf, type Topology } from '../volumes/context.ts';
+import { type AdoptCommand, adoptDirectory } from '../volumes/adopt.ts';
+import { findPool, type Shelf, type Topology } from '../volumes/context.ts';
 import type { VolumeView } from '../volumes/create.ts';
 import { takeFlags } from './flags.ts';
-import { withPools } from './shelves.ts';
+import { openPool, withPools } from './shelves.ts';
 
 /**
  * `volumes adopt`: makes records for directories that exist and prints the PersistentVolumes to apply. Without
@@ -21,20 +21,13 @@ export const adoptVolumes = async (args: readonly string[], env: NodeJS.ProcessE
   const config = await loadConfig(rest, env);
   const command = { capacityBytes, write: values.write === true };
   const failed = await withPools(config, async (context) => {
-    for (const { pool, ledger } of context.shelves.values()) {
-      await pool.root.prepare();
-      await ledger.load();
-    }
-    const shelf = pickShelf(context, values.pool === undefined ? undefined : String(values.pool), '--pool');
+    const shelf = findPool(context, values.pool === undefined ? undefined : String(values.pool), '--pool');
+    if ((await openPool(shelf, command.write)) === undefined) return 1;
     let count = 0;
     for (const text of positionals) {
-      try {
-        const view = await adoptDirectory(shelf, { ...command, directory: parseDirectory(text) });
-        process.stdout.write(formatPersistentVolume(view, config.options.driverName, context.topology));
-      } catch (thrown) {
-        count += 1;
-        process.stderr.write(`csi-subdir: ${text}: ${DriverError.from(thrown).message}\n`);
-      }
+      const view = await adoptOne(shelf, command, text);
+      if (view === undefined) count += 1;
+      else process.stdout.write(formatPersistentVolume(view, config.options.driverName, context.topology));
     }
     return count;
   });
@@ -44,7 +37,21 @@ export const adoptVolumes = async (args: readonly string[], env: NodeJS.ProcessE
 
 const USAGE = 'usage: csi-subdir volumes adopt --size QUANTITY [--pool NAME] [--write] [--config FILE] DIRECTORY...';
 
-const formatPersistentVolume = (
+const adoptOne = async (
+  shelf: Shelf,
+  command: Omit<AdoptCommand, 'directory'>,
+  text: string,
+): Promise<VolumeView | undefined> => {
+  try {
+    return await adoptDirectory(shelf, { ...command, directory: parseDirectory(text) });
+  } catch (thrown) {
+    process.stderr.write(`csi-subdir: ${text}: ${DriverError.from(thrown).message}\n`);
+    return undefined;
+  }
+};
+
+/** A PersistentVolume to apply, as YAML. */
+export const formatPersistentVolume = (
   { volumeId, capacityBytes, attributes }: VolumeView,
   driver: string,
   topology: Topology | undefined,

@@ -1,16 +1,17 @@
 import { access, constants } from 'node:fs/promises';
 import { type Config, loadConfig } from '../config/config.ts';
-import { ConfigError } from '../config/error.ts';
+import { ConfigError, messageOf } from '../config/error.ts';
 import { isShared } from '../config/pool.ts';
 import { formatBytes } from '../domain/capacity.ts';
-import { DriverError } from '../domain/errors.ts';
-import { CommandError } from '../host/exec.ts';
-import { adviceFor, type Facts } from '../pools/facts.ts';
+import { DriverError, isCausedBy } from '../domain/errors.ts';
+import { NEW_POOL } from '../host/layout.ts';
+import { adviceFor, exposureOf, type Facts } from '../pools/facts.ts';
 import type { SizeRule } from '../pools/pool.ts';
 import type { Shelf } from '../volumes/context.ts';
-import { withPools } from './shelves.ts';
+import { readRecords } from '../volumes/enter.ts';
+import { explain, withPools } from './shelves.ts';
 
-/** Prints what each pool is and what is wrong; 1 when anything is. Changes nothing but the driver's own folder. */
+/** Prints what each pool is and what is wrong; 1 when anything is. What a root can do is tried in the driver's own folder. */
 export const runCheck = async (args: readonly string[], env: NodeJS.ProcessEnv): Promise<number> => {
   const lines: string[] = [];
   let wrong = 0;
@@ -66,32 +67,32 @@ const checkTools = async ({ pools }: Config, complain: (line: string) => void): 
 };
 
 const checkPool = async (
-  { pool, ledger, snapshots }: Shelf,
+  shelf: Shelf,
   say: (line: string) => void,
   complain: (line: string) => void,
 ): Promise<void> => {
+  const { pool, ledger, snapshots } = shelf;
   const label = `pool    ${pool.name} (${pool.root.path})`;
   try {
-    await pool.root.prepare();
+    const id = await pool.open({ mayCreate: false, remembers: false });
     const facts = await pool.findOut();
-    const listings = [await ledger.load(), await snapshots.load()] as const;
+    const unreadable = await readRecords(shelf);
     say(`${label}: ${describeFacts(facts)}`);
+    say(`        id: ${id ?? 'none yet: the driver gives it one when it starts (layout 1)'}`);
     say(`        sizes: ${describeSizes(facts, pool.sizes)}`);
     say(
       `        volumes: ${ledger.list().length}, asking for ${formatBytes(ledger.allocatedBytes())}${describeBudget(pool.budgetBytes)}`,
     );
     say(`        snapshots: ${snapshots.list().length}`);
+    const exposure = exposureOf(facts, pool.reach);
+    if (exposure !== undefined) say(`        WARNING  ${exposure} ${pool.root.path}`);
     if (facts.readOnly) complain('        WRONG  the file system is mounted read-only');
-    for (const { reason } of listings.flatMap(({ unreadable }) => unreadable)) complain(`        WRONG  ${reason}`);
+    for (const { reason } of unreadable) complain(`        WRONG  ${reason}`);
   } catch (thrown) {
-    complain(`${label}: WRONG  ${explain(DriverError.from(thrown))}`);
+    if (isCausedBy(thrown, NEW_POOL))
+      say(`${label}: new: ${messageOf(thrown)}. If it should have volumes, mount its disk`);
+    else complain(`${label}: WRONG  ${explain(DriverError.from(thrown))}`);
   }
-};
-
-/** There is no log to look into: what a child has said is said here. */
-const explain = ({ message, kind, cause }: DriverError): string => {
-  if (cause instanceof CommandError) return `${message.replace(': see the log', '')}: ${cause.stderr.trim()}`;
-  return kind === 'internal' && cause instanceof Error ? `${message}: ${cause.message}` : message;
 };
 
 const describeFacts = ({ fileSystem, device, subvolumes, reflink, space }: Facts): string =>

@@ -8,7 +8,7 @@ import type { Context, Shelf } from '../volumes/context.ts';
 import { enforceSize } from '../volumes/enforce.ts';
 import { listUnheld } from '../volumes/hold.ts';
 import { takeFlags } from './flags.ts';
-import { withPools } from './shelves.ts';
+import { openPool, withPools } from './shelves.ts';
 
 /**
  * `volumes enforce`: holds volumes to their size that were made or adopted before sizes were enforced. Without
@@ -31,11 +31,10 @@ export const enforceSizes = async (args: readonly string[], env: NodeJS.ProcessE
 
 const USAGE = 'usage: csi-subdir volumes enforce [--pool NAME] [--write] [--config FILE]';
 
-/** Answers how many volumes of a pool cannot be held. */
+/** Returns how many volumes of a pool cannot be held; 1 when the pool is not open. */
 const enforceIn = async (shelf: Shelf, write: boolean): Promise<number> => {
   const { pool, ledger } = shelf;
-  await pool.root.prepare();
-  await ledger.load();
+  if ((await openPool(shelf)) === undefined) return 1;
   let failed = 0;
   for (const record of await listUnheld(pool, ledger.list())) {
     const label = `${formatHandle({ pool: pool.name, name: record.name })}: `;

@@ -11,6 +11,10 @@ export const help = (): string => `csi-subdir ${VERSION}: every PersistentVolume
                                       make directories that exist into volumes, and print their PVs
   csi-subdir volumes enforce [--pool NAME] [--write]
                                       hold volumes to their size that were made before sizes were enforced
+  csi-subdir volumes orphans [--pool NAME] [--cluster FILE|-]
+                                      list what no volume, PersistentVolume or pod belongs to, with its size
+  csi-subdir volumes orphans --remove|--adopt [--size QUANTITY] [--write] DIRECTORY...
+                                      remove or adopt those that are named
   csi-subdir demo [--keep]            take one volume through its life, here and now, without a cluster
 
 Options (each also from the environment):

@@ -1,13 +1,16 @@
 import { loadConfig } from '../config/config.ts';
 import { startDriver } from '../driver.ts';
+import { keepHeapSmall } from '../host/memory.ts';
 import type { Step } from '../host/step.ts';
 import { createLog } from '../log.ts';
 
 /** Serves until SIGTERM or SIGINT; a second one leaves at once. */
 export const runServe = async (args: readonly string[], env: NodeJS.ProcessEnv, step: Step): Promise<number> => {
+  keepHeapSmall();
   const config = await loadConfig(args, env);
   const log = createLog(config.options.logLevel);
-  process.on('unhandledRejection', (reason) => log.error({ err: reason }, 'unhandled rejection'));
+  // The last resort: what nobody has caught is a mistake in this program. The volumes of all others need it to run on.
+  process.on('uncaughtException', (err, origin) => log.error({ err, origin }, 'unexpected error'));
   const driver = await startDriver(config, log, step);
   const signal = await nextSignal();
   void nextSignal().then(() => process.exit(1));

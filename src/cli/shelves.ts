@@ -2,10 +2,13 @@ import { rmdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { assemble } from '../assemble.ts';
 import type { Config } from '../config/config.ts';
-import { noObserver } from '../host/exec.ts';
+import { DriverError } from '../domain/errors.ts';
+import { CommandError, noObserver } from '../host/exec.ts';
+import type { Unreadable } from '../host/records.ts';
 import { noStep } from '../host/step.ts';
 import { createLog } from '../log.ts';
-import type { Context } from '../volumes/context.ts';
+import { type Context, describeClosed, type Shelf } from '../volumes/context.ts';
+import { readRecords } from '../volumes/enter.ts';
 
 /**
  * Works with the pools of a configuration for one command, and lets go of them. Exports are mounted in a folder of the
@@ -26,4 +29,22 @@ export const withPools = async <Value>(
       // Never made, or not empty because a server holds on to its mount.
     });
   }
+};
+
+/** Opens a pool for a command. Returns the records that cannot be read; undefined for a pool that is not open. */
+export const openPool = async (shelf: Shelf, mayCreate = false): Promise<readonly Unreadable[] | undefined> => {
+  try {
+    await shelf.pool.open({ mayCreate, remembers: false });
+    return await readRecords(shelf);
+  } catch (thrown) {
+    shelf.openness.closed(explain(DriverError.from(thrown)));
+    process.stderr.write(`csi-subdir: ${describeClosed(shelf)}\n`);
+    return undefined;
+  }
+};
+
+/** A command has no log: what a subprocess has printed is part of the message. */
+export const explain = ({ message, kind, cause }: DriverError): string => {
+  if (cause instanceof CommandError) return `${message}: ${cause.stderr.trim()}`;
+  return kind === 'internal' && cause instanceof Error ? `${message}: ${cause.message}` : message;
 };

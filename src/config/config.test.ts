@@ -15,12 +15,21 @@ describe('the pools file', () => {
     expect(problems).toEqual([]);
     expect(pools?.main).toEqual({
       hostPath: { path: '/data', shared: false },
+      requireMount: false,
       capacity: 1.5 * 1024 ** 4,
       directory: '{namespace}-{claim}-{volume}',
       mode: 0o750,
       onDelete: 'delete',
       existing: 'fail',
     });
+  });
+
+  it('takes the root of an NFSv4 server, and drops a slash at the end of a path', () => {
+    const exportOf = (path: string) =>
+      parsePools(`pools: {main: {nfs: {server: nas, export: ${path}}}}`, 'x').pools?.main?.nfs?.export;
+    expect(['/', '//', '/a/b', '/a/b/'].map(exportOf)).toEqual(['/', '/', '/a/b', '/a/b']);
+    const text = 'pools: {main: {hostPath: {path: /data/}}}';
+    expect(parsePools(text, 'x').pools?.main?.hostPath?.path).toBe('/data');
   });
 
   it('tells every problem at once, each with its path', () => {
@@ -58,6 +67,16 @@ pools:
       'pools: {a: {nfs: {server: nas, export: /e, controller: {localPath: /x}}}, b: {hostPath: {path: /x, shared: true}}}',
       'pools.b.hostPath.path: overlaps the path of pool a',
     ],
+    [
+      'pools: {a: {nfs: {server: nas, export: /e/}}, b: {nfs: {server: nas, export: /e}}}',
+      'pools.b.nfs.export: overlaps the path of pool a',
+    ],
+    [
+      'pools: {a: {nfs: {server: nas, export: /}}, b: {nfs: {server: nas, export: /e}}}',
+      'pools.b.nfs.export: overlaps the path of pool a',
+    ],
+    ['pools: {a: {nfs: {server: nas, export: e}}}', 'pools.a.nfs.export: expected an absolute path'],
+    ['pools: {a: {nfs: {server: nas, export: /e/../f}}}', 'pools.a.nfs.export: expected an absolute path'],
     ['pools: {a: {hostPath: {path: /x}}, b: {nfs: {server: nas, export: /e}}}', 'they are two drivers'],
     ['pools: {a: {nfs: {server: "nas;x", export: /e}}}', 'pools.a.nfs.server: expected a DNS name'],
     [
@@ -89,6 +108,19 @@ describe('the options', () => {
     };
     const { options } = await loadConfig(['--node-id', 'from-flag'], env);
     expect([options.nodeId, options.mode, options.socket]).toEqual(['from-flag', 'node', '/csi/csi.sock']);
+  });
+
+  it('have a node id that is the value of a label where volumes belong to their node, and only there', async () => {
+    const shared = join(home, 'shared.yaml');
+    await writeFile(shared, 'pools: {main: {nfs: {server: nas, export: /}}}');
+    const load = (config: string, length: number) =>
+      loadConfig(['--config', config, '--node-id', 'n'.repeat(length)], {});
+    expect((await load(shared, 86)).options.nodeId).toHaveLength(86);
+    expect((await load(shared, 256)).options.nodeId).toHaveLength(256);
+    await expect(load(shared, 257)).rejects.toThrow('--node-id: expected at most 256');
+    const local = join(home, 'config.yaml');
+    expect((await load(local, 63)).options.nodeId).toHaveLength(63);
+    await expect(load(local, 86)).rejects.toThrow('--node-id: expected at most 63');
   });
 
   it('are all checked, and the file with them', async () => {

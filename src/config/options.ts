@@ -21,13 +21,15 @@ export const optionsSchema = z.strictObject({
     .describe('Name of the CSI driver; empty: local.csi-subdir.dev, or shared.csi-subdir.dev by its pools.'),
   nodeId: z
     .string()
-    .regex(/^[A-Za-z0-9](?:[A-Za-z0-9._-]{0,61}[A-Za-z0-9])?$/, 'expected at most 63 characters that a label may have')
+    .regex(/^[!-~]{1,256}$/, 'expected at most 256 printable characters without spaces')
     .default('localhost')
-    .describe('Name of this node, as Kubernetes knows it.'),
+    .describe(
+      'Name of this node, as Kubernetes knows it; for the local driver one that the value of a label may have.',
+    ),
   kubeletDir: absolutePath.default('/var/lib/kubelet').describe('Staging paths and targets lie below it.'),
   http: z
     .string()
-    .regex(/^(?:|\[[0-9a-f:]+\]|[0-9A-Za-z.-]+):\d{1,5}$/, 'expected HOST:PORT')
+    .regex(/^(?:|\[[0-9a-f:]+\]|[0-9a-f:]+|[0-9A-Za-z.-]+):\d{1,5}$/, 'expected HOST:PORT')
     .refine((address) => Number(address.slice(address.lastIndexOf(':') + 1)) < 65_536, 'expected a port below 65536')
     .default(':9808')
     .describe('Address of /metrics, /healthz and /readyz.'),
@@ -60,6 +62,16 @@ export const optionsSchema = z.strictObject({
     .max(600_000)
     .default(30_000)
     .describe('Milliseconds a caller of NodeStageVolume waits at most.'),
+  deadlineFactor: z.coerce
+    .number()
+    .min(1)
+    .max(20)
+    .default(1)
+    .describe('Subprocesses, mounts and workers get so many times as long, for nodes that are slow.'),
+  stateDir: z
+    .union([z.literal(''), absolutePath])
+    .default('')
+    .describe('Where this node remembers which pools exist; empty: plugins/<driver name>/pools below --kubelet-dir.'),
   mountDir: absolutePath.default('/run/csi-subdir').describe('Where the controller mounts the exports of its pools.'),
   stopTimeoutMs: z.coerce
     .number()
@@ -68,6 +80,22 @@ export const optionsSchema = z.strictObject({
     .max(600_000)
     .default(20_000)
     .describe('Milliseconds that running calls get at a stop.'),
+  takeoverMs: z.coerce
+    .number()
+    .int()
+    .min(100)
+    .max(600_000)
+    .default(60_000)
+    .describe('Milliseconds without progress after which a controller takes over work that another one has begun.'),
+  auditIntervalMs: z.coerce
+    .number()
+    .int()
+    .min(100)
+    .max(86_400_000)
+    .default(30_000)
+    .describe(
+      'Milliseconds between two looks, in one volume of a pool each, for files that do not count against its size.',
+    ),
   logLevel: z.enum(LOG_LEVELS).default('info').describe('Least level that is logged.'),
 });
 

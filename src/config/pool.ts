@@ -1,7 +1,7 @@
 import { isIP } from 'node:net';
 import * as z from 'zod';
 import { DEFAULT_TEMPLATE } from '../domain/template.ts';
-import { absolutePath, id, mode, mountOptionList, quantity, template } from './values.ts';
+import { absolutePath, exportPath, id, mode, mountOptionList, poolId, quantity, template } from './values.ts';
 
 const SERVER_NAME = /^[A-Za-z0-9](?:[A-Za-z0-9.-]{0,251}[A-Za-z0-9])?$/;
 
@@ -21,7 +21,7 @@ const nfsSchema = z.strictObject({
       'expected a DNS name or an address (IPv6 without brackets)',
     )
     .describe('DNS name or address of the server.'),
-  export: absolutePath.describe('Path that the server exports.'),
+  export: exportPath.describe('Path that the server exports; / is the root of an NFSv4 server.'),
   mountOptions: mountOptionList.default([]).describe("Options of the volumes' own mounts, on the nodes."),
   controller: z
     .strictObject({
@@ -41,11 +41,27 @@ export const poolSchema = z
     hostPath: hostPathSchema.optional().describe('A pool on a path of the node.'),
     nfs: nfsSchema.optional().describe('A pool on an NFS export.'),
     capacity: quantity.optional().describe('What all volumes together may ask for, e.g. 500Gi; left out: no budget.'),
+    inlineCapacity: quantity
+      .optional()
+      .describe(
+        'What all inline volumes together may ask for, e.g. 20Gi; left out: the pool has no inline volumes, which anybody who may make a pod can define.',
+      ),
     sizes: z
       .enum(['enforce', 'budget', 'none'])
       .optional()
       .describe(
         'What a size means: enforce (a volume is held to it), budget (only capacity counts) or none; left out: enforce where the file system can, else budget.',
+      ),
+    id: poolId
+      .optional()
+      .describe(
+        'Id of the pool, as check prints it; set, a root without this id is never used, not even on a node that has never seen the pool.',
+      ),
+    requireMount: z
+      .boolean()
+      .default(false)
+      .describe(
+        'True where the pool must not lie on the file system of /: it is not opened while its disk is not mounted.',
       ),
     directory: template.default(DEFAULT_TEMPLATE).describe('Template of the volume directory.'),
     mode: mode.default(0o777).describe('Permission bits of a volume directory.'),

@@ -1,5 +1,6 @@
 import * as z from 'zod';
 import { parseQuantity } from '../domain/capacity.ts';
+import { POOL_ID } from '../domain/identity.ts';
 import { sortMountOptions } from '../domain/mount-options.ts';
 import { checkTemplate, parseMode } from '../domain/parameters.ts';
 import { isNormalAbsolute } from '../domain/paths.ts';
@@ -7,10 +8,17 @@ import { messageOf } from './error.ts';
 
 // What both files and flags are made of, each with what is expected in words.
 
-export const absolutePath = z
-  .string()
+/** A slash at the end is dropped, so that two spellings of one directory are the same. */
+const path = z.string().overwrite((text) => text.replace(/(.)\/+$/, '$1'));
+
+export const absolutePath = path
   .refine(isNormalAbsolute, 'expected an absolute path without "." or ".." components')
   // For the chart's schema, which cannot run code.
+  .meta({ pattern: '^/' });
+
+/** What a server exports: `/` is the root of an NFSv4 server. */
+export const exportPath = path
+  .refine((text) => text === '/' || isNormalAbsolute(text), 'expected an absolute path without "." or ".." components')
   .meta({ pattern: '^/' });
 
 export const quantity = z.union([z.string(), z.number().int().positive()]).transform((value, context) => {
@@ -37,6 +45,9 @@ export const template = z.string().superRefine((text, context) => {
     });
   }
 });
+
+/** The id of a pool: a UUID. */
+export const poolId = z.string().regex(POOL_ID, 'expected the id of a pool (a UUID in lower case)');
 
 export const id = z
   .int()

@@ -1,20 +1,7 @@
-/**
- * What went wrong, in the words of the rules, not of any protocol. `rpc/status.ts` holds the one table that maps a
- * kind to a gRPC status; which of them the sidecars take as final is in docs/explanation/errors.md. `unreachable` is
- * storage that cannot be talked to; where it answers, and says no, it is `unavailable`.
- */
-export type ErrorKind =
-  | 'invalid-argument'
-  | 'not-found'
-  | 'already-exists'
-  | 'out-of-range'
-  | 'failed-precondition'
-  | 'no-space'
-  | 'aborted'
-  | 'deadline-exceeded'
-  | 'unavailable'
-  | 'unreachable'
-  | 'internal';
+import { ERRNOS, errnoIn, errnoOf } from './errno.ts';
+import type { ErrorKind } from './error-kind.ts';
+
+export { errnoOf };
 
 /** The only error that leaves a room. Its message is shown to users; its cause is for the log. */
 export class DriverError extends Error {
@@ -26,27 +13,51 @@ export class DriverError extends Error {
     this.kind = kind;
   }
 
-  /** Keeps a DriverError as it is; gives a system error the kind of its errno; anything else is internal. */
+  /**
+   * Keeps a DriverError as it is. The failure of a system call or of a tool gets the kind of its errno and says what it
+   * is about; anything else is internal.
+   */
   static from(thrown: unknown): DriverError {
     if (thrown instanceof DriverError) return thrown;
-    const code = errnoOf(thrown);
-    const known = code === undefined ? undefined : systemErrors[code];
-    if (known === undefined) return new DriverError('internal', 'internal error', { cause: thrown });
-    return new DriverError(known.kind, known.message, { cause: thrown });
+    const output = outputOf(thrown);
+    const code = output === undefined ? errnoOf(thrown) : errnoIn(output);
+    const known = code === undefined ? undefined : ERRNOS[code];
+    const subject = output === undefined ? subjectOf(thrown) : firstLine(output);
+    if (known === undefined)
+      return new DriverError('internal', `internal error${about([code, subject])}`, { cause: thrown });
+    if (known.message.includes('{disk}') && isOutside(thrown))
+      return new DriverError(known.kind, known.message.replace('{disk}', `the disk of ${subject}`), { cause: thrown });
+    return new DriverError(known.kind, `${known.message.replace('{disk}', 'the pool')}${about([subject])}`, {
+      cause: thrown,
+    });
   }
 }
 
-/** The errno name (`ENOENT`) of a system error, or undefined. */
-export const errnoOf = (thrown: unknown): string | undefined =>
-  thrown instanceof Error && 'code' in thrown && typeof thrown.code === 'string'
-    ? (NAMELESS[thrown.code] ?? thrown.code)
-    : undefined;
+/** What a tool that failed has written to standard error. */
+const outputOf = (thrown: unknown): string | undefined =>
+  thrown instanceof Error && 'stderr' in thrown && typeof thrown.stderr === 'string' ? thrown.stderr : undefined;
 
-/** Errors of Linux that libuv has no name for. */
-const NAMELESS: Readonly<Record<string, string>> = {
-  'Unknown system error -116': 'ESTALE',
-  'Unknown system error -122': 'EDQUOT',
+const firstLine = (output: string): string => output.trim().split('\n', 1)[0]?.slice(0, 300) ?? '';
+
+/** The path of a system error: below an open directory of the pool without that, anywhere else in full. */
+const subjectOf = (thrown: unknown): string | undefined => {
+  const path = pathOf(thrown)?.replace(OPEN_DIRECTORY, '');
+  return path === undefined || path === '' ? undefined : quote(path);
 };
+
+/** True for a path that is not below an open directory, as those of a pool are: one below the kubelet's directory. */
+const isOutside = (thrown: unknown): boolean => {
+  const path = pathOf(thrown);
+  return path !== undefined && !OPEN_DIRECTORY.test(path);
+};
+
+const OPEN_DIRECTORY = /^\/proc\/(?:self|\d+)\/fd\/\d+\/?/;
+
+const pathOf = (thrown: unknown): string | undefined =>
+  thrown instanceof Error && 'path' in thrown && typeof thrown.path === 'string' ? thrown.path : undefined;
+
+const about = (parts: readonly (string | undefined)[]): string =>
+  parts.map((part) => (part === undefined || part === '' ? '' : `: ${part}`)).join('');
 
 /** True when one of these errnos is behind an error, here or in a worker. */
 export const isCausedBy = (thrown: unknown, ...codes: readonly string[]): boolean => {
@@ -69,25 +80,4 @@ export const quote = (text: string): string => {
     /[\x7f-\x9f\u2028-\u202e\u2066-\u2069]/g,
     (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
   );
-};
-
-const systemErrors: Readonly<Record<string, { readonly kind: ErrorKind; readonly message: string }>> = {
-  ENOSPC: { kind: 'no-space', message: 'no space left on the pool' },
-  EDQUOT: { kind: 'no-space', message: 'the quota of the pool is used up' },
-  EROFS: { kind: 'failed-precondition', message: 'the file system is read-only' },
-  EACCES: { kind: 'failed-precondition', message: 'permission denied by the file system' },
-  EPERM: { kind: 'failed-precondition', message: 'operation not permitted by the file system' },
-  ELOOP: { kind: 'failed-precondition', message: 'something on the way is a link' },
-  ENOTDIR: { kind: 'failed-precondition', message: 'something on the way is not a directory' },
-  ENAMETOOLONG: { kind: 'invalid-argument', message: 'a path is too long for the file system' },
-  EBUSY: { kind: 'aborted', message: 'something is mounted there' },
-  ESTALE: { kind: 'unavailable', message: 'the file handle is stale' },
-  EIO: { kind: 'unreachable', message: 'the file system reports an input/output error' },
-  ENOTCONN: { kind: 'unreachable', message: 'the file system is not connected' },
-  ETIMEDOUT: { kind: 'unreachable', message: 'the server does not answer' },
-  ECONNREFUSED: { kind: 'unreachable', message: 'the server refuses connections' },
-  EHOSTUNREACH: { kind: 'unreachable', message: 'there is no way to the server' },
-  ENETUNREACH: { kind: 'unreachable', message: 'there is no way to the server' },
-  EMFILE: { kind: 'unavailable', message: 'too many open files' },
-  ENFILE: { kind: 'unavailable', message: 'too many open files' },
 };

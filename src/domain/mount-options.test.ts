@@ -10,8 +10,33 @@ describe('mount options', () => {
     });
   });
 
+  it('of real StorageClasses are translated, or left out where they have no effect', () => {
+    const options = ['tcp', 'bg,_netdev', 'defaults', 'nofail', 'x-systemd.automount', 'mountvers=3', 'sync'];
+    expect(sortMountOptions(options, 'nfs', 'x')).toEqual({
+      fileSystem: ['proto=tcp', 'mountvers=3', 'sync'],
+      bind: [],
+    });
+    expect(sortMountOptions(['defaults', 'noauto'], 'bind', 'x')).toEqual({ fileSystem: [], bind: [] });
+  });
+
+  it.each([
+    ['context=system_u:object_r:container_file_t:s0', 'nfs', /seLinuxOptions of the pods/],
+    ['addr=10.0.0.1', 'nfs', /the pool names the server/],
+    ['dir_mode=0777', 'bind', /the parameter mode of the StorageClass/],
+    ['nfsvers=4.1', 'bind', /set it there/],
+    ['frobnicate', 'nfs', /out of ro, rw, .*, nfsvers, .*, lookupcache/],
+    ['constructor', 'nfs', /got "constructor"/],
+  ] as const)('%s of %s is refused with what to do', (option, kind, message) =>
+    expect(() => sortMountOptions([option], kind, 'x')).toThrow(message),
+  );
+
   it.each([
     'nfsvers=5',
+    'nfsvers=',
+    'nfsvers=4=1',
+    'nfsvers',
+    'hard=1',
+    '__proto__',
     'vers=4.2 ',
     'hard\n',
     'timeo=',

@@ -81,7 +81,23 @@ export const checkTemplate = (template: string, field: string): void => {
   if (/[{}]/.test(plain)) throw invalid(field, 'only the placeholders {namespace}, {claim} and {volume}', template);
   if (!/^[A-Za-z0-9._/-]+$/.test(plain)) throw invalid(field, 'letters, digits, ".", "_", "-" and "/"', template);
   parseDirectory(plain, field);
+  if (!isUnique(template)) throw invalid(field, UNIQUE, template);
 };
+
+/**
+ * True when no two claims have one directory. With both in one component they could: `team-a` and `db`, `team` and
+ * `a-db`. Neither a namespace nor the name of a claim has a slash.
+ */
+const isUnique = (template: string): boolean => {
+  if (template.includes('{volume}')) return true;
+  const components = template.split('/');
+  const alone = (one: string, other: string): boolean =>
+    components.some((component) => component.includes(one) && !component.includes(other));
+  return alone('{namespace}', '{claim}') && alone('{claim}', '{namespace}');
+};
+
+const UNIQUE =
+  'a directory that no other claim can have: with {volume}, or with {namespace} and {claim} in components of their own, such as {namespace}/{claim}';
 
 /** `0770` as a number, or undefined. */
 export const parseMode = (text: string): number | undefined =>

@@ -4,6 +4,8 @@ import { formatRecord, parseVolumeRecord } from './record.ts';
 import type { Limit, VolumeRecord } from './volume.ts';
 
 const record: VolumeRecord = {
+  uid: '0123456789abcdef',
+  revision: '1-01234567',
   name: 'pvc-1',
   requestedName: 'pvc-1',
   directory: parseDirectory('shop/pvc-1'),
@@ -27,6 +29,14 @@ it.each([
   ...limits.map((limit) => ({ ...record, limit })),
 ])('is read as it was written: %j', (written) => {
   expect(parseVolumeRecord(formatRecord(written), 'pvc-1')).toEqual(written);
+});
+
+it('of layout 1 always has the same version, which no other record has', () => {
+  const { uid: _, revision: __, ...old } = record;
+  const read = (changes: object) => parseVolumeRecord(JSON.stringify({ ...old, ...changes }), 'pvc-1');
+  expect(read({})).toEqual(read({}));
+  expect(read({})).toMatchObject({ uid: expect.stringMatching(/^[0-9a-f]{16}$/), revision: '0-00000000' });
+  expect(read({ createdAt: '2026-01-06T08:05:00.761Z' }).uid).not.toBe(read({}).uid);
 });
 
 it.each([

@@ -4,6 +4,7 @@ import { DriverError, quote } from './errors.ts';
 import { isRecordName } from './handle.ts';
 import { parseDirectory } from './paths.ts';
 import type { SnapshotRecord } from './snapshot.ts';
+import { REVISION, UID, type Version, versionOfLayout1 } from './version.ts';
 import { COMPRESSIONS, type VolumeRecord } from './volume.ts';
 
 /** Reads a record back as strictly as a request: whoever can write to the root must not steer us out of it. */
@@ -16,12 +17,27 @@ export const parseVolumeRecord: ParseRecord<VolumeRecord> = (text, name) => pars
 
 export const parseSnapshotRecord: ParseRecord<SnapshotRecord> = (text, name) => parse(snapshotSchema, text, name);
 
+/** The version that a record states, without a look at the rest. */
+export const parseVersion = (text: string, name: string): Version => {
+  const result = z.object(version).safeParse(withVersion(parseJson(text, name), name));
+  if (!result.success) throw unreadable(name, z.prettifyError(result.error));
+  return result.data;
+};
+
 const parse = <Kind extends { readonly name: string }>(schema: z.ZodType<Kind>, text: string, name: string): Kind => {
-  const result = schema.safeParse(parseJson(text, name));
+  const result = schema.safeParse(withVersion(parseJson(text, name), name));
   if (!result.success) throw unreadable(name, z.prettifyError(result.error));
   if (result.data.name !== name) throw unreadable(name, `it says it is ${quote(result.data.name)}`);
   return result.data;
 };
+
+/** Records of layout 1 have no version. */
+const withVersion = (data: unknown, name: string): unknown => {
+  if (typeof data !== 'object' || data === null || 'uid' in data || !('createdAt' in data)) return data;
+  return { ...versionOfLayout1(name, String(data.createdAt)), ...data };
+};
+
+const version = { uid: z.string().regex(UID), revision: z.string().regex(REVISION) };
 
 const ownership = {
   mode: z.int().min(0).max(0o7777),
@@ -30,6 +46,7 @@ const ownership = {
 };
 
 const volumeSchema = z.object({
+  ...version,
   name: z.string().refine(isRecordName),
   requestedName: z.string(),
   directory: z.string().transform((text, context) => {
@@ -41,7 +58,11 @@ const volumeSchema = z.object({
     }
   }),
   capacityBytes: z.int().nonnegative(),
+  reservedBytes: z.int().nonnegative().exactOptional(),
   state: z.enum(['creating', 'ready', 'deleting']),
+  rollback: z.literal(true).exactOptional(),
+  inode: z.string().exactOptional(),
+  owner: z.string().exactOptional(),
   parameters: z.record(z.string(), z.string()),
   settings: z.object({
     ...ownership,
@@ -69,16 +90,19 @@ const volumeSchema = z.object({
 });
 
 const snapshotSchema = z.object({
+  ...version,
   name: z.string().refine(isRecordName),
   requestedName: z.string(),
   volume: z.string().refine(isRecordName),
-  sizeBytes: z.int().nonnegative(),
   capacityBytes: z.int().nonnegative(),
   ownership: z.object(ownership),
   state: z.enum(['copying', 'ready', 'deleting']),
+  owner: z.string().exactOptional(),
+  data: z.string().refine(isCopyName).exactOptional(),
   group: z
     .object({ name: z.string().refine(isRecordName), requestedName: z.string(), volumeIds: z.array(z.string()) })
     .exactOptional(),
+  committed: z.literal(true).exactOptional(),
   createdAt: z.string(),
 });
 

@@ -9,7 +9,7 @@ describe('a directory template', () => {
   it.each([
     ['{namespace}-{claim}-{volume}', 'shop-orders-pvc-1'],
     ['{namespace}/{claim}', 'shop/orders'],
-    ['fixed/place', 'fixed/place'],
+    ['of-{claim}/in-{namespace}', 'of-orders/in-shop'],
   ])('%s gives %s', (template, directory) => expect(renderTemplate(template, 'pvc-1', claim)).toBe(directory));
 
   it('falls back to the name of the volume where the claim is unknown or too long', () => {
@@ -26,6 +26,37 @@ describe('a directory template', () => {
     (template) =>
       expect(() => checkTemplate(template, 'parameters.directory')).toThrow(/^parameters\.directory: expected/),
   );
+
+  it.each([
+    '{namespace}-{claim}',
+    '{claim}',
+    '{namespace}',
+    'fixed/place',
+    'x/{namespace}{claim}',
+    '{claim}/x',
+    '{claim}-{namespace}/x',
+  ])('%s is refused: two claims would share a directory', (template) =>
+    expect(() => checkTemplate(template, 'x')).toThrow(/^x: expected a directory that no other claim/),
+  );
+
+  it('without {volume} gives different claims different directories', () => {
+    const label = fc.string({ unit: fc.constantFrom('a', 'b', '-', '.'), minLength: 1, maxLength: 4 });
+    const templates = fc.constantFrom('{namespace}/{claim}', '{claim}/{namespace}', 'a-{namespace}-/b/{claim}-a');
+    fc.assert(
+      fc.property(templates, label, label, label, label, (template, namespace, name, otherNamespace, otherName) => {
+        fc.pre(namespace !== otherNamespace || name !== otherName);
+        const render = (one: { namespace: string; name: string }): string | undefined => {
+          try {
+            return renderTemplate(template, 'pvc-1', one);
+          } catch {
+            return undefined;
+          }
+        };
+        const [first, second] = [render({ namespace, name }), render({ namespace: otherNamespace, name: otherName })];
+        expect(first === undefined || first !== second).toBe(true);
+      }),
+    );
+  });
 
   it('that is accepted never leads out of the root', () => {
     const part = fc.constantFrom('{namespace}', '{claim}', '{volume}', '/', '-', '.', '..', 'a', '{', '}');

@@ -1,7 +1,8 @@
 import type { Directory } from './paths.ts';
+import type { Version } from './version.ts';
 
 /** Raised when the layout on disk changes; a root with a higher number is refused. */
-export const LAYOUT = 1;
+export const LAYOUT = 2;
 
 export type OnDelete = 'delete' | 'retain' | 'archive';
 export const COMPRESSIONS = ['zstd', 'lzo', 'zlib', 'none'] as const;
@@ -41,16 +42,27 @@ export type Limit =
   /** A project of its own on XFS or ext4; `partial` while data that was there before is not counted yet. */
   | { readonly by: 'project'; readonly id: number; readonly partial?: true };
 
+/** A directory together with the record that it belongs to. */
+export type VolumeRef = Pick<VolumeRecord, 'name' | 'uid' | 'directory'>;
+
 export type VolumeState = 'creating' | 'ready' | 'deleting';
 
-/** One volume as its record says it: `<root>/.csi-subdir/volumes/<name>.json`. The truth about what exists. */
-export interface VolumeRecord {
+/** A volume, as its record in `<root>/.csi-subdir/volumes/<name>.json` describes it. */
+export interface VolumeRecord extends Version {
   readonly name: string;
   /** The name as the caller gave it; `name` may be its hash. */
   readonly requestedName: string;
   readonly directory: Directory;
   readonly capacityBytes: number;
+  /** While an expansion waits for room in the budget of the pool: the size that it reserves. */
+  readonly reservedBytes?: number;
   readonly state: VolumeState;
+  /** While `deleting`: the volume never became ready, so nothing of it is retained or archived. */
+  readonly rollback?: true;
+  /** Identifies the directory: the inode numbers of the driver's own folder and of the directory (`2-1048`). */
+  readonly inode?: string;
+  /** While data is copied from the source: the process that copies. */
+  readonly owner?: string;
   /** As asked for at creation: the same name with others is another volume. */
   readonly parameters: Readonly<Record<string, string>>;
   readonly settings: Settings;

@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { DriverError } from '../domain/errors.ts';
 import { createBreaker } from './breaker.ts';
 
@@ -46,6 +46,17 @@ describe('a breaker', () => {
     expect(await trial).toBe('back');
     expect(await run(fine)).toBe('fine');
     expect(told).toEqual(['no answer within 5 ms', undefined]);
+  });
+
+  it('lets one work try again on time when the clock of the machine is set back meanwhile', async () => {
+    const { run } = create(0);
+    await expect(run(silent)).rejects.toThrow();
+    const clock = vi.spyOn(Date, 'now').mockReturnValue(Date.now() - 3_600_000);
+    try {
+      expect(await run(fine)).toBe('fine');
+    } finally {
+      clock.mockRestore();
+    }
   });
 
   it('runs no more at a time than its limit', async () => {

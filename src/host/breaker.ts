@@ -33,7 +33,7 @@ export const createBreaker = ({ server, limit, retryMs, changed }: BreakerOption
 
   const rest = (reason: string): void => {
     set(reason);
-    nextTry = Date.now() + retryMs;
+    nextTry = performance.now() + retryMs;
   };
 
   const enter = async (): Promise<void> => {
@@ -54,7 +54,7 @@ export const createBreaker = ({ server, limit, retryMs, changed }: BreakerOption
   };
   /** True for the one that tries; those behind it fail at once until it is known how that ends. */
   const isTrial = (): boolean => {
-    if (problem === undefined || Date.now() < nextTry) return false;
+    if (problem === undefined || performance.now() < nextTry) return false;
     nextTry = Number.POSITIVE_INFINITY;
     return true;
   };
@@ -64,7 +64,7 @@ export const createBreaker = ({ server, limit, retryMs, changed }: BreakerOption
     const verdict = verdictOf(error);
     if (verdict === 'answers') set(undefined);
     else if (verdict === 'silent' && (trial || problem === undefined)) rest(error?.message ?? '');
-    else if (trial) nextTry = Date.now() + retryMs;
+    else if (trial) nextTry = performance.now() + retryMs;
   };
 
   const attempt = async <Value>(trial: boolean, work: () => Promise<Value>): Promise<Value> => {

@@ -3,7 +3,7 @@ import { dirname } from 'node:path';
 import { DriverError, errnoOf } from '../domain/errors.ts';
 import type { Compression } from '../domain/volume.ts';
 import { kindOf, pathOf } from './directory.ts';
-import { type Command, CommandError, type Exec } from './exec.ts';
+import { type Command, CommandError, type Exec, LIST_OUTPUT } from './exec.ts';
 import type { Step } from './step.ts';
 
 // Subvolumes. A path given here leads through a held directory, so that nobody can put a link on its way.
@@ -124,7 +124,7 @@ const listSubvolumes = async (exec: Exec, folder: string) => {
 export const btrfs = (exec: Exec, ...args: readonly string[]): Promise<string> => runBtrfs(exec, { args });
 
 const runBtrfs = (exec: Exec, command: Omit<Command, 'binary'>): Promise<string> =>
-  exec({ ...command, binary: '/bin/btrfs' }).catch((thrown: unknown) => {
+  exec({ ...command, binary: '/bin/btrfs', maxOutput: LIST_OUTPUT }).catch((thrown: unknown) => {
     if (!(thrown instanceof CommandError) || !/No space left|quota exceeded/.test(thrown.stderr)) throw thrown;
     throw new DriverError('no-space', 'no space left on the pool', { cause: thrown });
   });

@@ -1,16 +1,17 @@
 import { randomBytes } from 'node:crypto';
-import { type FileHandle, readdir, rename } from 'node:fs/promises';
+import { type FileHandle, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type CopyOwner, type CopySource, nameCopy } from '../domain/copy.ts';
-import { DriverError, errnoOf } from '../domain/errors.ts';
+import type { CopySource } from '../domain/copy.ts';
+import { DriverError, errnoOf, quote } from '../domain/errors.ts';
 import { type Directory, OWN_FOLDER } from '../domain/paths.ts';
-import type { VolumeRecord } from '../domain/volume.ts';
+import type { VolumeRecord, VolumeRef } from '../domain/volume.ts';
 import { setReadOnly, snapshotSubvolume } from './btrfs.ts';
 import { copyTree } from './copy-tree.ts';
 import {
   kindOf,
   type MakeNew,
   makeParents,
+  moveDirectory,
   openBelow,
   openDirectory,
   openInside,
@@ -20,39 +21,41 @@ import {
 } from './directory.ts';
 import type { Exec } from './exec.ts';
 import { gently } from './gentle.ts';
-import { createOwnFolder, type OwnFolder } from './own-folder.ts';
-import { bytesOf } from './qgroups.ts';
+import { createOwnFolder, type HeldRoot, type OwnFolder } from './own-folder.ts';
 import { holdOpen, type SizeEngines } from './sizes.ts';
 import type { Step } from './step.ts';
-import { prefixOf, type TrashedVolume } from './trash.ts';
+import { prefixOf } from './trash.ts';
 
-/** A copy that is whole and on disk, still aside. */
-export interface Copy {
-  /** Its name in `.csi-subdir/copies/`. */
-  readonly name: string;
-  /** What it takes on disk. */
-  readonly bytes: number;
+/** A copy to make. The size of a volume is enforced from the beginning. */
+export interface CopyTarget {
+  /** Its name in `.csi-subdir/copies/`, which is new. */
+  readonly copy: string;
+  readonly volume?: VolumeRef & Pick<VolumeRecord, 'limit' | 'capacityBytes'>;
 }
 
-/** For whom a copy is made; for a volume that is held to its size, the copy is held from the beginning. */
-export interface CopyTarget extends CopyOwner {
-  readonly volume?: Pick<VolumeRecord, 'name' | 'directory' | 'limit' | 'capacityBytes'>;
-}
-
-/** Copies are made aside in the driver's own folder, and renamed to where they belong when they are whole. */
+/**
+ * Copies are made in the driver's own folder, under names that are never used twice, and renamed to where they belong
+ * when they are complete. A rename moves a name once, whatever a process does that continues late.
+ */
 export interface Copies {
-  /** Copies a tree for a volume or a snapshot. Takes as long as it takes; ends early when `signal` is aborted. */
-  readonly copy: (source: CopySource, target: CopyTarget, signal: AbortSignal) => Promise<Copy>;
-  /** Makes a copy the data of a snapshot. */
-  readonly keep: (copy: string, snapshot: string) => Promise<void>;
-  /** Makes a copy a volume directory, where nothing else is. Throws failed-precondition. */
-  readonly place: (copy: string, directory: Directory) => Promise<void>;
+  /** Copies a tree, durably. Takes as long as it takes; ends early when `signal` is aborted. */
+  readonly copy: (source: CopySource, target: CopyTarget, signal: AbortSignal) => Promise<void>;
+  /** Makes a copy the data of a snapshot, under the same name. Throws conflict when it is not there any more. */
+  readonly commitData: (copy: string) => Promise<void>;
+  /**
+   * Makes a copy a volume directory. Throws conflict when it is not there any more, failed-precondition where there is
+   * something else.
+   */
+  readonly place: (copy: string, volume: VolumeRef) => Promise<void>;
   readonly listCopies: () => Promise<readonly string[]>;
-  /** Moves copies to the trash, as those of a volume that will never be; what is not there is fine. */
-  readonly discardCopies: (copies: readonly string[], volume?: TrashedVolume) => Promise<void>;
-  /** Moves the data of a snapshot to the trash. */
-  readonly discardData: (snapshot: string) => Promise<void>;
+  readonly listData: () => Promise<readonly string[]>;
+  /** Moves copies to the trash, with the project of the volume that they were made for; missing ones are skipped. */
+  readonly discardCopies: (copies: readonly string[], volume?: DiscardedVolume) => Promise<void>;
+  /** Moves data of snapshots to the trash; missing folders are skipped. */
+  readonly discardData: (data: readonly string[]) => Promise<void>;
 }
+
+export type DiscardedVolume = Pick<VolumeRecord, 'name' | 'limit'>;
 
 export interface CopyTools {
   readonly exec: Exec;
@@ -61,20 +64,24 @@ export interface CopyTools {
   readonly makeNew: MakeNew;
   readonly engines: SizeEngines;
   readonly trash: OwnFolder;
+  /** Throws conflict when the record of a volume does not exist any more. */
+  readonly requireCurrent: (volume: VolumeRef) => Promise<void>;
 }
 
-export const createCopies = (root: string, tools: CopyTools): Copies => {
+export const createCopies = (held: HeldRoot, tools: CopyTools): Copies => {
+  const { path: root, shownAs } = held;
   const { exec, step, trash } = tools;
-  const copies = createOwnFolder(root, 'copies');
-  const data = createOwnFolder(root, 'data');
+  const copies = createOwnFolder(held, 'copies');
+  const data = createOwnFolder(held, 'data');
 
-  const discard = async (folder: OwnFolder, names: readonly string[], volume?: TrashedVolume): Promise<void> => {
+  const discard = async (folder: OwnFolder, names: readonly string[], volume?: DiscardedVolume): Promise<void> => {
     let moved = false;
     for (const name of names) {
       const from = join(await folder.path(), name);
       if ((await kindOf(from)) === 'missing') continue;
       await setReadOnly(exec, from, false);
-      await rename(from, join(await trash.path(), `${prefixOf(volume ?? { name })}${nonce()}`)).catch(ignoreMissing);
+      const to = `${prefixOf(volume ?? { name: name.replace('@', '-') })}${nonce()}`;
+      await moveDirectory(from, join(await trash.path(), to)).catch(ignoreMissing);
       moved = true;
     }
     if (!moved) return;
@@ -84,44 +91,46 @@ export const createCopies = (root: string, tools: CopyTools): Copies => {
 
   return {
     copy: async (source, target, signal) => {
-      const name = nameCopy(target, nonce());
-      const path = join(await copies.path(), name);
-      const bytes = await using(await openSource(source), (from) => copyTo(tools, from, { path, ...target }, signal));
-      return { name, bytes };
+      const path = join(await copies.path(), target.copy);
+      const within = source.root === shownAs ? { ...source, root } : source;
+      await using(await openSource(within), (from) => copyTo(tools, from, { path, ...target }, signal));
     },
-    keep: async (copy, snapshot) => {
-      const to = join(await data.path(), snapshot);
-      await rename(join(await copies.path(), copy), to).catch(refuseTaken);
-      step('copy kept');
+    commitData: async (copy) => {
+      const to = join(await data.path(), copy);
+      await moveDirectory(join(await copies.path(), copy), to).catch(refuseTaken);
+      step('copy committed');
       await setReadOnly(exec, to, true);
       await data.sync();
     },
-    place: async (copy, directory) => {
+    place: async (copy, volume) => {
+      const { directory } = volume;
       await makeParents(root, directory);
       await withParent(root, directory, async (parent, leaf) => {
         const to = join(pathOf(parent), leaf);
         if ((await kindOf(to)) !== 'missing') throw occupied(directory);
-        await rename(join(await copies.path(), copy), to).catch(refuseTaken);
+        await tools.requireCurrent(volume);
+        await moveDirectory(join(await copies.path(), copy), to).catch(refuseTaken);
         step('copy placed');
         await parent.sync();
       });
     },
     listCopies: async () => readdir(await copies.path()),
+    listData: async () => readdir(await data.path()),
     discardCopies: (names, volume) => discard(copies, names, volume),
-    discardData: (snapshot) => discard(data, [snapshot]),
+    discardData: (names) => discard(data, names),
   };
 };
 
-/** Copies an open directory to a new one, in the best way there is. Answers the bytes it takes, 0 where nobody knows. */
+/** Copies an open directory to a new one, in the best way there is. */
 const copyTo = async (
   { exec, step, makeNew, engines }: CopyTools,
   from: FileHandle,
   { path, volume }: CopyTarget & { readonly path: string },
   signal: AbortSignal,
-): Promise<number> => {
+): Promise<void> => {
   if (await snapshotSubvolume(exec, from, path, signal)) {
     step('subvolume snapshot made');
-    return bytesOf(exec, path);
+    return;
   }
   await makeNew(path, 0o700);
   step('copy begun');
@@ -132,28 +141,25 @@ const copyTo = async (
   });
   step('copy made');
   await exec({ ...gently({ binary: '/bin/sync', args: ['--file-system', '--', path] }), signal });
-  return measure(exec, path, signal);
-};
-
-const measure = async (exec: Exec, path: string, signal: AbortSignal): Promise<number> => {
-  const args = ['--summarize', '--block-size=1', '--', path];
-  return Number.parseInt(await exec({ ...gently({ binary: '/usr/bin/du', args }), signal }), 10);
 };
 
 const openSource = (source: CopySource): Promise<FileHandle> =>
   source.kind === 'volume'
     ? openBelow(source.root, source.directory)
-    : openInside(source.root, [OWN_FOLDER, 'data', source.name]).catch((thrown: unknown) => {
+    : openInside(source.root, [OWN_FOLDER, 'data', source.data]).catch((thrown: unknown) => {
         if (errnoOf(thrown) !== 'ENOENT') throw thrown;
-        throw new DriverError('failed-precondition', `the data of snapshot ${source.name} is missing in the pool`);
+        throw new DriverError(
+          'failed-precondition',
+          `the data of the snapshot (${source.data}) is missing in the pool`,
+        );
       });
 
 const occupied = (directory: Directory): DriverError =>
-  new DriverError('failed-precondition', `directory ${JSON.stringify(directory)} was made by somebody else meanwhile`);
+  new DriverError('failed-precondition', `directory ${quote(directory)} exists already`);
 
 const refuseTaken = (thrown: unknown): never => {
   if (errnoOf(thrown) !== 'ENOENT') throw thrown;
-  throw new DriverError('aborted', 'the copy was taken away by another controller', { cause: thrown });
+  throw new DriverError('conflict', 'another controller has discarded the copy', { cause: thrown });
 };
 
 const ignoreMissing = (thrown: unknown): void => {

@@ -1,5 +1,5 @@
 import { constants } from 'node:fs';
-import { type FileHandle, lstat, mkdir, open, rmdir } from 'node:fs/promises';
+import { chmod, type FileHandle, lstat, mkdir, open, rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DriverError, errnoOf, quote } from '../domain/errors.ts';
 import { componentsOf, type Directory } from '../domain/paths.ts';
@@ -21,6 +21,14 @@ export const openInside = async (root: string, components: readonly string[]): P
   }
   return current;
 };
+
+/**
+ * Opens a directory to look at it only: that takes no permission to read it, which a server that squashes root may
+ * refuse. See O_PATH in https://man7.org/linux/man-pages/man2/open.2.html; Node has no name for it.
+ */
+export const openPath = (path: string): Promise<FileHandle> => open(path, O_PATH | OPEN_DIRECTORY).catch(refuseLink);
+
+const O_PATH = 0o10000000;
 
 export const OPEN_DIRECTORY = constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW;
 
@@ -58,6 +66,13 @@ export const withParent = async <Value>(
  */
 export type MakeNew = (path: string, mode: number) => Promise<boolean>;
 
+export interface MakeTools {
+  readonly makeNew: MakeNew;
+  /** Throws when the directory is not wanted any more. Called right before each change. */
+  readonly requireWanted: () => Promise<void>;
+  readonly step: Step;
+}
+
 /**
  * Makes the directory with `makeNew`, plain parents too, and gives it its owner. The answer says whether it was there
  * before; then nothing about it is changed. What is made is on disk when this returns.
@@ -66,12 +81,11 @@ export const makeBelow = async (
   root: string,
   directory: Directory,
   ownership: Ownership,
-  makeNew: MakeNew,
-  step: Step,
+  tools: MakeTools,
 ): Promise<'made' | 'existed'> => {
   try {
     await makeParents(root, directory);
-    return await withParent(root, directory, (parent, leaf) => makeIn(parent, leaf, ownership, makeNew, step));
+    return await withParent(root, directory, (parent, leaf) => makeIn(parent, leaf, ownership, tools));
   } catch (thrown) {
     if (errnoOf(thrown) !== 'ENOENT') throw named(directory, thrown);
     throw new DriverError('aborted', `directory ${quote(directory)} was moved while it was made`, { cause: thrown });
@@ -84,30 +98,36 @@ export const makeParents = async (root: string, directory: Directory): Promise<v
   for (const depth of parents.keys()) await ensureParent(root, parents.slice(0, depth + 1));
 };
 
-const makeIn = async (parent: FileHandle, leaf: string, ownership: Ownership, makeNew: MakeNew, step: Step) => {
+const makeIn = async (
+  parent: FileHandle,
+  leaf: string,
+  ownership: Ownership,
+  { makeNew, requireWanted, step }: MakeTools,
+) => {
   const path = join(pathOf(parent), leaf);
+  await requireWanted();
   if (!(await makeNew(path, ownership.mode))) {
     await using(await openDirectory(path), async () => {});
     return 'existed';
   }
   step('directory made');
-  try {
-    await using(await openDirectory(path), (directory) => ownNew(directory, ownership));
-  } catch (thrown) {
-    // What is there may be something else by now; then it stays.
-    await rmdir(path).catch(() => {});
-    throw thrown;
-  }
+  await using(await openDirectory(path), (directory) => ownNew(directory, ownership, requireWanted));
   step('directory owned');
   await parent.sync();
   return 'made';
 };
 
 /** What is as it should be from the beginning is left so: over NFS every change is a request. */
-const ownNew = async (directory: FileHandle, ownership: Ownership): Promise<void> => {
+const ownNew = async (
+  directory: FileHandle,
+  ownership: Ownership,
+  requireWanted: MakeTools['requireWanted'],
+): Promise<void> => {
   const { mode, uid, gid } = ownership;
   const isAsMade = ((await directory.stat()).mode & MODE_BITS) === mode;
-  if (!isAsMade || uid !== undefined || gid !== undefined) await own(directory, ownership);
+  if (isAsMade && uid === undefined && gid === undefined) return;
+  await requireWanted();
+  await own(directory, ownership);
 };
 
 const MODE_BITS = 0o7777;
@@ -130,6 +150,35 @@ export const own = async (directory: FileHandle, { mode, uid, gid }: Ownership):
 };
 
 const UNCHANGED = -1;
+
+/**
+ * Renames a directory to another parent. Its `..` changes with that, so whoever is not root needs the permission to
+ * write to it. A controller that the server squashes may be its owner: then it has that permission for the moment.
+ */
+export const moveDirectory = async (from: string, to: string): Promise<void> => {
+  try {
+    await rename(from, to);
+  } catch (thrown) {
+    if (errnoOf(thrown) !== 'EACCES') throw thrown;
+    await using(await openPath(from), (handle) => moveOwn(handle, from, to, thrown));
+  }
+};
+
+const moveOwn = async (handle: FileHandle, from: string, to: string, denied: unknown): Promise<void> => {
+  // Such a handle knows no fchmod(2); its path leads to the directory itself, whatever its names are.
+  const path = pathOf(handle);
+  const mode = (await handle.stat()).mode & MODE_BITS;
+  await chmod(path, mode | OWNER_ALL).catch(() => {
+    throw denied;
+  });
+  try {
+    await rename(from, to);
+  } finally {
+    await chmod(path, mode);
+  }
+};
+
+const OWNER_ALL = 0o700;
 
 /** What is at the path itself, links not followed. */
 export const kindOf = async (path: string): Promise<'missing' | 'directory' | 'other'> => {

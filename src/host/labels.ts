@@ -3,7 +3,9 @@ import { join } from 'node:path';
 import { DriverError, errnoOf, quote } from '../domain/errors.ts';
 import { kindOf, openDirectory, pathOf, using } from './directory.ts';
 import { type Command, CommandError, type Exec } from './exec.ts';
+import { gently } from './gentle.ts';
 import { withoutLinks } from './linkless.ts';
+import type { Strays } from './sizes.ts';
 
 /** Puts an open directory into a project, with all that will be made in it. */
 export const labelDirectory = async (exec: Exec, directory: FileHandle, project: number): Promise<void> => {
@@ -42,7 +44,7 @@ const labelFiles = async (
   names: readonly string[],
 ): Promise<void> => {
   try {
-    await exec(withoutLinks(directory, chattr(project, '--', ...names)));
+    await exec(withoutLinks(pathOf(directory), chattr(project, '--', ...names)));
   } catch (thrown) {
     if (!(thrown instanceof CommandError)) throw thrown;
     const [name = '', ...others] = names;
@@ -56,6 +58,43 @@ const unlessFileGone = async (directory: FileHandle, name: string, failure: Comm
   if ((await kindOf(join(pathOf(directory), name))) === 'missing') return;
   throw new DriverError('internal', `${quote(name)} gets no project: ${failure.stderr}`, { cause: failure });
 };
+
+/**
+ * Counts what is in another project than its directory should be. Whoever owns the files may change them at the same time:
+ * nothing is concluded from it but a report.
+ */
+export const countStrays = async (exec: Exec, directory: FileHandle, project: number): Promise<Strays> => {
+  const enough = new AbortController();
+  const signal = AbortSignal.any([enough.signal, AbortSignal.timeout(AUDIT_MS)]);
+  let [count, seen, example, rest] = [0, 0, '', ''];
+  const onOutput = (text: string): void => {
+    const lines = `${rest}${text}`.split('\n');
+    rest = (lines.pop() ?? '').slice(0, MAX_LINE);
+    seen += lines.length;
+    for (const path of lines.flatMap((line) => strayIn(line, project))) {
+      count += 1;
+      example ||= path;
+    }
+    if (seen > MAX_AUDITED) enough.abort();
+  };
+  const list: Command = { binary: '/usr/bin/lsattr', args: ['-R', '-a', '-p', '.'], signal, onOutput };
+  await exec(gently(withoutLinks(pathOf(directory), list))).catch((thrown: unknown) => {
+    // It complains about what has gone in the meantime, and about what has no project: links, pipes, sockets.
+    if (!(thrown instanceof CommandError) && !signal.aborted) throw thrown;
+  });
+  return { count, example };
+};
+
+/** A line of lsattr: the project, the flags, the path. Each directory lists itself and its parent, too. */
+const strayIn = (line: string, project: number): readonly string[] => {
+  const [, id, path = ''] = /^ *(\d+) \S+ \.\/(.*)$/.exec(line) ?? [];
+  return id === undefined || Number(id) === project || /(?:^|\/)\.\.?$/.test(path) ? [] : [path];
+};
+
+const MAX_AUDITED = 1_000_000;
+const MAX_LINE = 8_192;
+/** Within the deadline of a worker. */
+const AUDIT_MS = 8_000;
 
 const chattr = (project: number, ...args: readonly string[]): Command => ({
   binary: '/usr/bin/chattr',

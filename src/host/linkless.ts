@@ -1,17 +1,15 @@
-import type { FileHandle } from 'node:fs/promises';
-import { pathOf } from './directory.ts';
 import type { Command } from './exec.ts';
 
 /**
- * A child that works in an open directory, on names that whoever owns it may replace by links at the same time. There the
- * kernel follows no link, even for a program that looks first and opens then. Fails where the kernel cannot (before
- * Linux 5.10).
+ * A subprocess that works in a directory (the path of an open one), on names that whoever owns it may replace by links
+ * at the same time. There the kernel follows no link, even for a program that looks first and opens then, and shows
+ * nothing that is mounted inside. Fails where the kernel cannot (before Linux 5.10).
  */
-export const withoutLinks = (directory: FileHandle, { binary, args, ...rest }: Command): Command => ({
+export const withoutLinks = (directory: string, { binary, args, ...rest }: Command): Command => ({
   ...rest,
   binary: '/usr/bin/unshare',
   args: ['--mount', '--propagation', 'private', '--', '/bin/sh', '-euc', SCRIPT, 'linkless', binary, ...args],
-  cwd: pathOf(directory),
+  cwd: directory,
 });
 
 /** No pool lies below /sys. A kernel that does not know an option ignores it: whether it holds is looked at. */

@@ -44,3 +44,10 @@ const requireParent = async (path: string): Promise<void> => {
   });
   if (real !== parent) throw new DriverError('failed-precondition', `${quote(path)} leads through a link`);
 };
+
+/** True for a directory that nobody has replaced by a link. */
+export const isDirectory = async (path: string): Promise<boolean> =>
+  lstat(path).then(
+    (found) => found.isDirectory(),
+    () => false,
+  );

@@ -1,3 +1,4 @@
+import type { ErrorKind } from '../domain/error-kind.ts';
 import { DriverError } from '../domain/errors.ts';
 import { CommandError, type Exec } from './exec.ts';
 import type { MountEntry, MountTable, ReadMounts } from './mountinfo.ts';
@@ -101,24 +102,67 @@ const optionArgs = (options: readonly string[]): readonly string[] =>
 /** mount.nfs would go on for two minutes; who calls us comes again. An option of the pool's wins: it comes later. */
 const ONCE = 'retry=0';
 
-/** What mount.nfs says tells a server that says no from one that is not there. */
+/** What mount.nfs says tells a server that says no from one that does not answer. */
 const unreachable = (source: string, thrown: unknown): DriverError => {
-  if (thrown instanceof DriverError) return thrown;
+  const mounting = `${source} cannot be mounted`;
+  if (thrown instanceof DriverError) {
+    if (thrown.kind !== 'deadline-exceeded') return thrown;
+    return new DriverError('deadline-exceeded', `${mounting} in time: ${thrown.message}`, { cause: thrown });
+  }
   const said = thrown instanceof CommandError ? thrown.stderr : '';
-  const kind = /refused|timed out|No route|unreachable|Host is down|reset by peer/i.test(said)
-    ? 'unreachable'
-    : 'unavailable';
-  return new DriverError(kind, `${source} cannot be mounted: ${explain(said)}`, { cause: thrown });
+  const [, kind, reason] = NFS_REASONS.find(([pattern]) => pattern.test(said)) ?? [];
+  if (kind !== undefined) return new DriverError(kind, `${mounting}: ${reason}`, { cause: thrown });
+  return new DriverError('unavailable', `${mounting}: ${DriverError.from(thrown).message}`, { cause: thrown });
 };
 
-/** The last words of mount.nfs, which name neither options nor credentials. */
-const explain = (said: string): string =>
-  /(Connection refused|Connection timed out|access denied|No route to host|Network is unreachable|Protocol not supported|Permission denied|Operation not permitted|Stale file handle|No such file or directory)/i
-    .exec(said)?.[1]
-    ?.toLowerCase() ?? 'see the log';
+/**
+ * In this order: the first one that is found. mount.nfs names neither options nor credentials. When no name server
+ * responds (EAI_AGAIN), it prints the text of EAGAIN.
+ */
+const NFS_REASONS: readonly (readonly [pattern: RegExp, kind: ErrorKind, reason: string])[] = [
+  [
+    /Failed to resolve server|Name or service not known|Resource temporarily unavailable/i,
+    'unreachable',
+    'the name of the server cannot be resolved',
+  ],
+  [/Connection refused/i, 'unreachable', 'the server refuses connections'],
+  [/timed out/i, 'unreachable', 'the server does not answer'],
+  [/No route to host|Network is unreachable/i, 'unreachable', 'there is no route to the server'],
+  [/Host is down|reset by peer|Network is down/i, 'unreachable', 'the server is down'],
+  [/Input\/output error|Remote I\/O error/i, 'unreachable', 'the server reports an input/output error'],
+  [/access denied/i, 'unavailable', 'access denied: the server does not export the path to this node'],
+  [/No such file or directory/i, 'unavailable', 'no such file or directory: the server does not have the path'],
+  [/Stale file handle/i, 'unavailable', 'stale file handle: the server has replaced the directory'],
+  [/Permission denied/i, 'unavailable', 'permission denied by the server'],
+  [
+    /Operation not permitted/i,
+    'unavailable',
+    'operation not permitted: the server wants another port or security (resvport, sec=)',
+  ],
+  [
+    /version or transport protocol is not supported|Protocol not supported/i,
+    'unavailable',
+    'protocol not supported: the server does not have this version or transport of NFS',
+  ],
+  [
+    /rpc\.statd is not running|statd/i,
+    'failed-precondition',
+    'NFSv3 with locks needs rpc.statd on the node: use NFSv4, or the option nolock',
+  ],
+  [
+    /helper program|unknown filesystem type|No such device/i,
+    'failed-precondition',
+    'the node has no NFS client: its kernel module or mount.nfs is missing',
+  ],
+  [
+    /incorrect mount option|Invalid argument|bad option/i,
+    'failed-precondition',
+    'the kernel or the server does not support one of the mount options',
+  ],
+];
 
 const failed = (what: string, target: string, thrown: unknown): DriverError => {
   if (thrown instanceof DriverError) return thrown;
-  const reason = thrown instanceof CommandError ? thrown.message : 'it could not be started';
-  return new DriverError('internal', `${what} at ${target} failed: ${reason}`, { cause: thrown });
+  const { kind, message } = DriverError.from(thrown);
+  return new DriverError(kind, `${what} at ${target} failed: ${message}`, { cause: thrown });
 };

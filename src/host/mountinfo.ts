@@ -124,6 +124,11 @@ const parseLine = (line: string): MountEntry | undefined => {
 
 export const isNfs = ({ fileSystem }: MountEntry): boolean => fileSystem === 'nfs' || fileSystem === 'nfs4';
 
+/** True for a file system that was mounted to be written to, and is read-only now, as the kernel makes it after errors. */
+export const hasBecomeReadOnly = ({ options, superOptions }: MountEntry): boolean =>
+  // ext4 has had a word of its own for that since Linux 6.14.
+  superOptions.includes('emergency_ro') || (superOptions.includes('ro') && !options.includes('ro'));
+
 /** True when a mount is of a directory somewhere below another. */
 export const isWithin = (outer: MountEntry, entry: MountEntry): boolean =>
   entry.device === outer.device &&

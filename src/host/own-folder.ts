@@ -1,25 +1,44 @@
-import { close, fstat, fsync, open } from 'node:fs';
 import { join } from 'node:path';
-import { promisify } from 'node:util';
 import { DriverError, errnoOf } from '../domain/errors.ts';
 import { OWN_FOLDER } from '../domain/paths.ts';
-import { OPEN_DIRECTORY, refuseLink } from './directory.ts';
+import { closeDescriptor, openDescriptor, pathOfDescriptor, statDescriptor, syncDescriptor } from './descriptor.ts';
+
+/** The root of a pool, open. All that is below it is reached through it, never by its path. */
+export interface HeldRoot {
+  /** A path of the open directory, good for this process and its children. */
+  readonly path: string;
+  /** The path that the pool is configured with, for messages. */
+  readonly shownAs: string;
+  /** Brings what was made in the root itself to disk. */
+  readonly sync: () => Promise<void>;
+  /** Takes over a descriptor: it is closed together with the root. */
+  readonly keep: (descriptor: number) => void;
+}
 
 /**
- * One of the driver's own folders below a root, opened once and held: whoever puts a link in its place later leads
- * nobody astray, neither us nor a child of ours.
+ * One of the driver's own folders below a root, opened once and held: a link that is put in its place later leads
+ * neither this process nor a child of it astray.
  */
 export interface OwnFolder {
   /** A path of the open folder, good for this process and its children. */
   readonly path: () => Promise<string>;
-  /** Throws unavailable when the folder has been removed; the next use opens what is there then. */
+  /**
+   * The same path, after an NFS client has asked its server whether the folder has changed: names that are looked up
+   * from now on are at least as new as this call, whatever the client has cached
+   * (docs/adr/0044-records-are-compared-and-swapped.md).
+   */
+  readonly freshPath: () => Promise<string>;
+  /** Throws unavailable when the folder has been removed. */
   readonly requireThere: () => Promise<void>;
+  readonly inode: () => Promise<string>;
   /** Brings what was made, renamed or removed in it to disk. */
   readonly sync: () => Promise<void>;
+  /** A folder in it. */
+  readonly inside: (name: string) => OwnFolder;
 }
 
-/** The driver's folder below `root`, or one in it. */
-export const createOwnFolder = (root: string, ...components: readonly string[]): OwnFolder => {
+/** The driver's folder below a root, or one in it. */
+export const createOwnFolder = (root: HeldRoot, ...components: readonly string[]): OwnFolder => {
   let opening: Promise<number> | undefined;
   const descriptor = (): Promise<number> => {
     opening ??= openFolder(root, [OWN_FOLDER, ...components]).catch((thrown: unknown) => {
@@ -30,39 +49,38 @@ export const createOwnFolder = (root: string, ...components: readonly string[]):
   };
   return {
     path: async () => pathOfDescriptor(await descriptor()),
-    requireThere: async () => {
-      const { nlink } = await statFile(await descriptor());
-      if (nlink > 0) return;
-      opening = undefined;
-      throw missing(root, components);
+    freshPath: async () => {
+      const path = pathOfDescriptor(await descriptor());
+      // Close-to-open consistency (nfs(5)): open(2) asks the server. Without the dot, O_NOFOLLOW would refuse the link.
+      await closeDescriptor(await openDescriptor(`${path}/.`));
+      return path;
     },
-    sync: async () => syncFile(await descriptor()),
+    requireThere: async () => {
+      const { nlink } = await statDescriptor(await descriptor());
+      if (nlink === 0) throw missing(root, components, 'ENOENT');
+    },
+    inode: async () => String((await statDescriptor(await descriptor())).ino),
+    sync: async () => syncDescriptor(await descriptor()),
+    inside: (name) => createOwnFolder(root, ...components, name),
   };
 };
 
 /** Not to be taken for a record that does not exist: then a deletion would be answered with success. */
-const missing = (root: string, components: readonly string[], cause?: unknown): DriverError => {
+const missing = ({ shownAs }: HeldRoot, components: readonly string[], cause?: unknown): DriverError => {
   const folder = join(OWN_FOLDER, ...components);
-  return new DriverError('unavailable', `${folder} is missing below ${root}: is the storage mounted?`, { cause });
+  return new DriverError('unavailable', `${folder} is missing below ${shownAs}: is the storage mounted?`, { cause });
 };
 
-// Plain descriptors: a FileHandle that is held for ever and then dropped is an error when it is collected.
-const openFile = promisify(open);
-const closeFile = promisify(close);
-const statFile = promisify(fstat);
-const syncFile = promisify(fsync);
-
-const pathOfDescriptor = (descriptor: number): string => `/proc/${process.pid}/fd/${descriptor}`;
-
-const openFolder = async (root: string, components: readonly string[]): Promise<number> => {
-  let current = await openFile(root, OPEN_DIRECTORY).catch(refuseLink);
+const openFolder = async (root: HeldRoot, components: readonly string[]): Promise<number> => {
+  let current = await openDescriptor(root.path);
   for (const component of components) {
     const above = current;
     try {
-      current = await openFile(join(pathOfDescriptor(above), component), OPEN_DIRECTORY).catch(refuseLink);
+      current = await openDescriptor(join(pathOfDescriptor(above), component));
     } finally {
-      await closeFile(above);
+      await closeDescriptor(above);
     }
   }
+  root.keep(current);
   return current;
 };

@@ -3,11 +3,12 @@ import { type FileHandle, readFile, statfs, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DriverError, errnoOf } from '../domain/errors.ts';
 import { pathOf } from './directory.ts';
-import type { Exec } from './exec.ts';
-import { labelDirectory, labelTree } from './labels.ts';
+import { CommandError, type Exec } from './exec.ts';
+import { countStrays, labelDirectory, labelTree } from './labels.ts';
 import type { OwnFolder } from './own-folder.ts';
 import { quotasOff, whereOff } from './quotas-off.ts';
-import type { HeldVolume, SizeEngine, Usage } from './sizes.ts';
+import { withoutServers } from './serverless.ts';
+import type { HeldVolume, SizeEngine } from './sizes.ts';
 import { spaceOf } from './space.ts';
 import type { Step } from './step.ts';
 import { createWhole } from './whole-file.ts';
@@ -34,7 +35,7 @@ export const createProjects = ({ exec, step, claims, mountPoint }: ProjectTools)
   const claim = async (id: number, name: string): Promise<void> => {
     const owner = await ownerOf(id);
     if (owner === name) return;
-    const isFree = owner === undefined && !(await readQuotas(exec, await mountPoint())).has(id);
+    const isFree = owner === undefined && (await isUnused(exec, await mountPoint(), id));
     if (!isFree || !(await createWhole(claims, String(id), name, step)))
       throw new DriverError('aborted', `project ${id} is somebody else's: the next try takes another`);
   };
@@ -62,11 +63,13 @@ export const createProjects = ({ exec, step, claims, mountPoint }: ProjectTools)
       step('project given back');
       await claims.sync();
     },
+    countStrays: (directory, volume) => countStrays(exec, directory, projectOf(volume)),
     usages: async (volumes) => {
-      const quotas = await readQuotas(exec, await mountPoint()).catch(whereOff(new Map<number, Quota>()));
+      const ids = volumes.map(projectOf);
+      const quotas = await readQuotas(exec, await mountPoint(), ids).catch(whereOff(new Map<number, Quota>()));
       return volumes.map((volume) => {
-        const quota = quotas.get(projectOf(volume)) ?? { usedBytes: 0, limitBytes: undefined };
-        return { name: volume.name, ...quota };
+        const { usedBytes = 0, limitBytes = 0 } = quotas.get(projectOf(volume)) ?? {};
+        return { name: volume.name, usedBytes, limitBytes: limitBytes === 0 ? undefined : limitBytes };
       });
     },
   };
@@ -78,7 +81,7 @@ export const newProject = (): number => randomInt(2 ** 24, 2 ** 31 - 1);
 /** Sets the quota of a project, in bytes, rounded up to whole KiB. */
 export const setQuota = async (exec: Exec, mountPoint: string, id: number, bytes: number): Promise<void> => {
   const args = ['-P', String(id), '0', String(Math.ceil(bytes / 1024)), '0', '0', mountPoint];
-  await exec({ binary: '/usr/sbin/setquota', args }).catch(quotasOff);
+  await exec(withoutServers({ binary: '/usr/sbin/setquota', args })).catch(quotasOff);
 };
 
 export const clearQuota = (exec: Exec, mountPoint: string, id: number): Promise<void> =>
@@ -100,17 +103,63 @@ const projectOf = ({ name, limit }: Pick<HeldVolume, 'name' | 'limit'>): number 
   throw new Error(`volume ${name} has no project`);
 };
 
-type Quota = Pick<Usage, 'usedBytes' | 'limitBytes'>;
+interface Quota {
+  readonly usedBytes: number;
+  /** 0 where there is none. */
+  readonly limitBytes: number;
+  readonly files: number;
+}
 
-/** The quotas of all projects that use or may use anything. */
-const readQuotas = async (exec: Exec, mountPoint: string): Promise<ReadonlyMap<number, Quota>> => {
-  const args = ['-P', '-n', '-p', '-O', 'csv', mountPoint];
-  const output = await exec({ binary: '/usr/sbin/repquota', args }).catch(quotasOff);
-  const rows = output.split('\n').flatMap((line) => {
-    const [, id, used, limit] = /^#(\d+),[^,]*,[^,]*,(\d+),\d+,(\d+),/.exec(line) ?? [];
-    if (id === undefined || (used === '0' && limit === '0')) return [];
-    const limitBytes = limit === '0' ? undefined : Number(limit) * 1024;
-    return [[Number(id), { usedBytes: Number(used) * 1024, limitBytes }] as const];
+const isUnused = async (exec: Exec, mountPoint: string, id: number): Promise<boolean> => {
+  const quota = (await readQuotas(exec, mountPoint, [id])).get(id);
+  return quota?.usedBytes === 0 && quota.limitBytes === 0 && quota.files === 0;
+};
+
+/** Projects per subprocess: what it prints stays far below what is read of it. */
+const BATCH = 1000;
+
+/** The quotas of these projects. How many others there are on the file system, which any pod may create, never matters. */
+const readQuotas = async (
+  exec: Exec,
+  mountPoint: string,
+  ids: readonly number[],
+): Promise<ReadonlyMap<number, Quota>> => {
+  const quotas = new Map<number, Quota>();
+  for (let start = 0; start < ids.length; start += BATCH) {
+    const batch = ids.slice(start, start + BATCH);
+    for (const [id, quota] of await readBatch(exec, mountPoint, batch)) quotas.set(id, quota);
+  }
+  return quotas;
+};
+
+/** quota(1) ends with status 1 for an error, and also when a project is over its quota: then it has printed them all. */
+const readBatch = async (
+  exec: Exec,
+  mountPoint: string,
+  ids: readonly number[],
+): Promise<ReadonlyMap<number, Quota>> => {
+  const args = ['-P', '-v', '-w', '-p', `--filesystem=${mountPoint}`, '--', ...ids.map(String)];
+  let output = '';
+  const onOutput = (text: string): void => {
+    output += text;
+  };
+  const failure = await exec(withoutServers({ binary: '/usr/bin/quota', args, onOutput })).then(
+    () => undefined,
+    (thrown: unknown) => thrown,
+  );
+  const quotas = parseQuotas(output);
+  if (ids.every((id) => quotas.has(id)) && (failure === undefined || isOverQuota(failure))) return quotas;
+  return quotasOff(failure ?? new DriverError('internal', 'quota(1) did not print all projects that were asked for'));
+};
+
+const isOverQuota = (thrown: unknown): boolean => thrown instanceof CommandError && thrown.exitCode === 1;
+
+/** A heading and a line of numbers for each project: KiB used, quota, limit, grace; the same for files. */
+const parseQuotas = (output: string): ReadonlyMap<number, Quota> => {
+  const pattern = /\(pid (\d+)\): *\n.*\n.* (\d+)\*? +\d+ +(\d+) +\d+ +(\d+)\*? +\d+ +\d+ +\d+ *$/gm;
+  const rows = [...output.matchAll(pattern)].map(([, id, used, limit, files]) => {
+    const quota = { usedBytes: Number(used) * 1024, limitBytes: Number(limit) * 1024, files: Number(files) };
+    return [Number(id), quota] as const;
   });
   return new Map(rows);
 };

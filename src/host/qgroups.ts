@@ -5,13 +5,19 @@ import { btrfs, isSubvolume } from './btrfs.ts';
 import { pathOf } from './directory.ts';
 import type { Exec } from './exec.ts';
 import type { ReadMounts } from './mountinfo.ts';
+import type { HeldRoot } from './own-folder.ts';
 import { quotasOff, whereOff } from './quotas-off.ts';
 import type { SizeEngine } from './sizes.ts';
 import { spaceOf } from './space.ts';
 import type { Step } from './step.ts';
 
 /** Sizes on btrfs: every subvolume has a quota group of its own, which may have a limit and goes with it. */
-export const createQgroups = (root: string, exec: Exec, readMounts: ReadMounts, step: Step): SizeEngine => ({
+export const createQgroups = (
+  { path, shownAs }: HeldRoot,
+  exec: Exec,
+  readMounts: ReadMounts,
+  step: Step,
+): SizeEngine => ({
   hold: async (directory, _, bytes) => {
     if (!(await isSubvolume(`${pathOf(directory)}/.`))) throw plainDirectory();
     await limitSubvolume(exec, pathOf(directory), bytes);
@@ -25,9 +31,17 @@ export const createQgroups = (root: string, exec: Exec, readMounts: ReadMounts, 
     await btrfs(exec, 'filesystem', 'sync', pathOf(directory));
   },
   giveBack: async () => {},
+  /** A subvolume that a pod has made in its volume has a group of its own, without a limit. */
+  countStrays: async (directory, volume) => {
+    const output = await btrfs(exec, 'subvolume', 'list', '-o', pathOf(directory));
+    const paths = output.split('\n').flatMap((line) => / path (.*)$/.exec(line)?.[1] ?? []);
+    const at = `${volume.directory}/`;
+    const [first = ''] = paths;
+    return { count: paths.length, example: first.slice(first.lastIndexOf(at) + at.length) };
+  },
   usages: async (volumes) => {
-    const top = (await readMounts()).identify(root)?.root ?? '/';
-    const shown = await showGroups(exec, '-r', root).catch(whereOff([]));
+    const top = (await readMounts()).identify(shownAs)?.root ?? '/';
+    const shown = await showGroups(exec, '-r', path).catch(whereOff([]));
     const groups = new Map(shown.map((group) => [join('/', group.path), group]));
     return volumes.map(({ name, directory }) => {
       const { usedBytes, limitBytes } = groups.get(join(top, directory)) ?? { usedBytes: 0, limitBytes: undefined };
@@ -56,12 +70,6 @@ export const spaceOfVolume = async (exec: Exec, path: string): Promise<Space> =>
   const { limitBytes, usedBytes } = group;
   const availableBytes = Math.max(0, Math.min(limitBytes - usedBytes, space.availableBytes));
   return { ...space, totalBytes: limitBytes, usedBytes, availableBytes };
-};
-
-/** Bytes that a subvolume refers to; 0 where nobody counts. */
-export const bytesOf = async (exec: Exec, path: string): Promise<number> => {
-  const [group] = await showGroups(exec, '-rf', path).catch(() => []);
-  return group?.usedBytes ?? 0;
 };
 
 export const plainDirectory = (): DriverError =>

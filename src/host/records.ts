@@ -1,49 +1,73 @@
-import { readdir, readFile, unlink } from 'node:fs/promises';
+import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { DriverError, errnoOf } from '../domain/errors.ts';
-import { formatRecord, type ParseRecord } from '../domain/record.ts';
+import { DriverError } from '../domain/errors.ts';
+import { formatRecord, type ParseRecord, parseVersion } from '../domain/record.ts';
 import type { SnapshotRecord } from '../domain/snapshot.ts';
+import { sameVersion, type Version } from '../domain/version.ts';
 import type { VolumeRecord } from '../domain/volume.ts';
 import type { OwnFolder } from './own-folder.ts';
 import type { Step } from './step.ts';
-import { createWhole, replaceWhole } from './whole-file.ts';
+import { createVersionedFiles, type VersionedFiles } from './versioned-file.ts';
+import { createWhole, readIfThere } from './whole-file.ts';
 
-/** The record files of one folder. A file is always whole, and on disk when a call returns. */
+/**
+ * The record files of one folder. A file is always whole, and on disk when a call returns. Any number of processes may
+ * write at the same time: of those that create a record, or that change the same version of it, one wins.
+ */
 export interface Records<Kind> {
   readonly read: (name: string) => Promise<Kind | undefined>;
-  /** False when there is a record of that name already: of two that create, one wins. */
+  /** False when there is a record of that name already. */
   readonly create: (record: Kind) => Promise<boolean>;
-  readonly replace: (record: Kind) => Promise<void>;
-  readonly remove: (name: string) => Promise<void>;
+  /** False when `from` is not the current version any more. `to` has the version that follows it. */
+  readonly replace: (from: Version, to: Kind) => Promise<boolean>;
+  /** False when `record` is not the current version any more. */
+  readonly remove: (record: Version & { readonly name: string }) => Promise<boolean>;
   readonly names: () => Promise<readonly string[]>;
-  readonly list: () => Promise<RecordListing<Kind>>;
+  /** Versions that were replaced or removed within the last hour, at least. */
+  readonly superseded: () => Promise<readonly SupersededRecord[]>;
+  /** Reads the records of these names, as far as they exist. Callers with many names pass them in parts. */
+  readonly readAll: (names: readonly string[]) => Promise<RecordListing<Kind>>;
 }
+
+export type SupersededRecord = Version & { readonly name: string };
 
 export interface RecordListing<Kind> {
   readonly records: readonly Kind[];
-  readonly unreadable: readonly { readonly name: string; readonly reason: string }[];
+  readonly unreadable: readonly Unreadable[];
+}
+
+export interface Unreadable {
+  readonly name: string;
+  readonly reason: string;
 }
 
 const SUFFIX = '.json';
 /** Records read at a time: more only wait in the four threads of the pool. */
 const READERS = 16;
 
-export const createRecords = <Kind extends VolumeRecord | SnapshotRecord>(
-  folder: OwnFolder,
-  parse: ParseRecord<Kind>,
-  step: Step,
-): Records<Kind> => {
-  const pathOf = async (name: string): Promise<string> => join(await folder.path(), `${name}${SUFFIX}`);
+export interface RecordFolder<Kind> {
+  readonly folder: OwnFolder;
+  readonly changes: OwnFolder;
+  readonly label: string;
+  readonly parse: ParseRecord<Kind>;
+  readonly step: Step;
+}
 
-  const read = async (name: string): Promise<Kind | undefined> => {
-    try {
-      return parse(await readFile(await pathOf(name), 'utf8'), name);
-    } catch (thrown) {
-      if (errnoOf(thrown) !== 'ENOENT') throw thrown;
-      await folder.requireThere();
-      return undefined;
-    }
+export const createRecords = <Kind extends VolumeRecord | SnapshotRecord>({
+  folder,
+  parse,
+  step,
+  ...rest
+}: RecordFolder<Kind>): Records<Kind> & Pick<VersionedFiles, 'clean'> => {
+  const versionOf = (text: string, file: string): Version => parseVersion(text, file.slice(0, -SUFFIX.length));
+  const files = createVersionedFiles({ ...rest, folder, step, versionOf });
+  const readIn = async (path: string, name: string): Promise<Kind | undefined> => {
+    const text = await readIfThere(join(path, `${name}${SUFFIX}`));
+    if (text !== undefined) return parse(text, name);
+    await folder.requireThere();
+    return undefined;
   };
+  const read = async (name: string): Promise<Kind | undefined> => readIn(await folder.freshPath(), name);
 
   const names = async (): Promise<readonly string[]> =>
     (await readdir(await folder.path()))
@@ -53,17 +77,22 @@ export const createRecords = <Kind extends VolumeRecord | SnapshotRecord>(
 
   return {
     read,
-    create: (record) => createWhole(folder, `${record.name}${SUFFIX}`, formatRecord(record), step),
-    replace: (record) => replaceWhole(folder, `${record.name}${SUFFIX}`, formatRecord(record), step),
-    remove: async (name) => {
-      await unlink(await pathOf(name)).catch((thrown: unknown) => {
-        if (errnoOf(thrown) !== 'ENOENT') throw thrown;
-      });
-      step('record removed');
-      await folder.sync();
+    create: async (record) => {
+      if (await createWhole(folder, `${record.name}${SUFFIX}`, formatRecord(record), step)) return true;
+      // An NFS server that executes a repeated request says that the file exists, though this writer has made it.
+      const winner = await read(record.name);
+      return winner !== undefined && sameVersion(winner, record);
     },
+    replace: (from, to) => files.replace(`${to.name}${SUFFIX}`, from, to, formatRecord(to)),
+    remove: (record) => files.remove(`${record.name}${SUFFIX}`, record),
     names,
-    list: async () => collect(await names(), read),
+    superseded: async () =>
+      (await files.superseded()).map(({ file, from }) => ({ ...from, name: file.slice(0, -SUFFIX.length) })),
+    clean: files.clean,
+    readAll: async (some) => {
+      const path = await folder.freshPath();
+      return collect(some, (name) => readIn(path, name));
+    },
   };
 };
 

@@ -14,7 +14,7 @@ export interface SandboxView {
 /**
  * Runs a program that walks by path where whoever owns the tree may put links at the same time. It sees the two
  * directories, the system's programs and itself as a process, in namespaces of its own, and nothing else: a link leads
- * nowhere. The kernel takes all of it down when the program ends.
+ * nowhere. The kernel takes all of it down when the program ends. The first line of output is the program's process id.
  */
 export const inSandbox = async ({ source, target }: SandboxView, program: readonly string[]): Promise<Command> => {
   const { dev, ino } = await target.stat({ bigint: true });
@@ -37,8 +37,11 @@ const SCRIPT = `
 PATH=/usr/sbin:/usr/bin:/sbin:/bin
 box=/sys target=$1 identity=$2
 shift 2
+# As the driver sees it: this is still the /proc of the driver.
+read -r pid _ </proc/self/stat
+echo "$pid"
 mount -t tmpfs -o size=1m,mode=0700 none $box
-mkdir $box/source $box/target $box/usr $box/proc
+mkdir $box/source $box/target $box/usr $box/proc $box/etc
 mount --no-canonicalize --bind . $box/source
 mount -o remount,bind,ro,nosuid,nodev,noexec $box/source
 mount --bind -- "$target" $box/target

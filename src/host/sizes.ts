@@ -1,14 +1,13 @@
 import type { FileHandle } from 'node:fs/promises';
 import { limitFor } from '../domain/capacity.ts';
 import { DriverError } from '../domain/errors.ts';
-import type { Limit, VolumeRecord } from '../domain/volume.ts';
+import type { Limit, VolumeRecord, VolumeRef } from '../domain/volume.ts';
 import type { Abilities } from './abilities.ts';
-import { openBelow, using } from './directory.ts';
 import { newProject } from './projects.ts';
 import { createTurns } from './turns.ts';
 
 /** A volume with what holds it to its size. */
-export type HeldVolume = Pick<VolumeRecord, 'name' | 'directory'> & { readonly limit: Limit };
+export type HeldVolume = VolumeRef & { readonly limit: Limit };
 
 export interface Usage {
   /** Of the volume. */
@@ -33,8 +32,19 @@ export interface Sizes {
   readonly include: (volume: HeldVolume) => Promise<void>;
   /** Takes back what was to hold a volume that has no directory any more. */
   readonly giveBack: (volume: Pick<HeldVolume, 'name' | 'limit'>) => Promise<void>;
+  /**
+   * Files and directories of a volume that do not count against its size, though it is enforced. Of a large volume only a
+   * part is looked at: a million entries, or as many as can be read in some seconds.
+   */
+  readonly countStrays: (volume: HeldVolume) => Promise<Strays>;
   /** As the file system has it, whatever the records say. */
   readonly usages: (volumes: readonly HeldVolume[]) => Promise<readonly Usage[]>;
+}
+
+export interface Strays {
+  readonly count: number;
+  /** The path of one of them, in the volume. */
+  readonly example: string;
 }
 
 /** One way of holding a directory, which is open. */
@@ -43,6 +53,7 @@ export interface SizeEngine {
   readonly lift: (directory: FileHandle, volume: HeldVolume) => Promise<void>;
   readonly include: (directory: FileHandle, volume: HeldVolume) => Promise<void>;
   readonly giveBack: (volume: Pick<HeldVolume, 'name' | 'limit'>) => Promise<void>;
+  readonly countStrays: (directory: FileHandle, volume: HeldVolume) => Promise<Strays>;
   readonly usages: (volumes: readonly HeldVolume[]) => Promise<readonly Usage[]>;
 }
 
@@ -58,12 +69,17 @@ export const holdOpen = (
 /** Each takes three or four children; more at once only wait for the processor. */
 const AT_ONCE = 4;
 
-export const createSizes = (root: string, abilities: () => Promise<Abilities>, engines: SizeEngines): Sizes => {
+export interface SizeTools {
+  /** Works in the directory of a volume that still exists. */
+  readonly change: <Value>(volume: VolumeRef, work: (directory: FileHandle) => Promise<Value>) => Promise<Value>;
+  readonly abilities: () => Promise<Abilities>;
+  readonly engines: SizeEngines;
+}
+
+export const createSizes = ({ change, abilities, engines }: SizeTools): Sizes => {
   const inTurn = createTurns(AT_ONCE);
-  const within = (volume: HeldVolume, work: (engine: SizeEngine, directory: FileHandle) => Promise<void>) =>
-    inTurn(async () =>
-      using(await openBelow(root, volume.directory), (directory) => work(engines[volume.limit.by], directory)),
-    );
+  const within = <Value>(volume: HeldVolume, work: (engine: SizeEngine, directory: FileHandle) => Promise<Value>) =>
+    inTurn(() => change(volume, (directory) => work(engines[volume.limit.by], directory)));
   return {
     newLimit: async () => {
       const { sizes } = await abilities();
@@ -73,6 +89,7 @@ export const createSizes = (root: string, abilities: () => Promise<Abilities>, e
     hold: (volume, bytes) => within(volume, (engine, directory) => engine.hold(directory, volume, limitFor(bytes))),
     lift: (volume) => within(volume, (engine, directory) => engine.lift(directory, volume)).catch(unlessMissing),
     include: (volume) => within(volume, (engine, directory) => engine.include(directory, volume)),
+    countStrays: (volume) => within(volume, (engine, directory) => engine.countStrays(directory, volume)),
     giveBack: (volume) => engines[volume.limit.by].giveBack(volume),
     usages: async (volumes) => {
       const byEngine = Object.entries(engines).map(([by, engine]) => {

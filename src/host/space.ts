@@ -1,5 +1,6 @@
 import { statfs } from 'node:fs/promises';
-import { DriverError, type ErrorKind } from '../domain/errors.ts';
+import type { ErrorKind } from '../domain/error-kind.ts';
+import { DriverError } from '../domain/errors.ts';
 import type { Space } from '../domain/space.ts';
 import { CommandError, type Exec } from './exec.ts';
 

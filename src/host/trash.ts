@@ -1,77 +1,53 @@
 import { randomBytes } from 'node:crypto';
-import { type FileHandle, readdir, rename } from 'node:fs/promises';
+import { type FileHandle, lstat, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DriverError, errnoOf, quote } from '../domain/errors.ts';
-import { type Directory, OWN_FOLDER } from '../domain/paths.ts';
+import type { Directory } from '../domain/paths.ts';
 import type { Limit, VolumeRecord } from '../domain/volume.ts';
-import { deleteSubvolumes, isBtrfs } from './btrfs.ts';
-import { kindOf, pathOf, withParent } from './directory.ts';
-import type { Exec } from './exec.ts';
-import { gently } from './gentle.ts';
-import type { OwnFolder } from './own-folder.ts';
-import type { SizeEngine } from './sizes.ts';
-import type { Step } from './step.ts';
+import { kindOf, moveDirectory, openPath, pathOf, using, withParent } from './directory.ts';
+import { type PurgeTools, purgeEntry } from './purge.ts';
 
 /** Where deleted volumes wait for the purge. Everything is one rename; nothing is deleted but what lies in the trash. */
 export interface Trash {
-  /** Renames a volume directory into the trash, if there is one. What holds it is given back once its data has gone. */
+  /**
+   * Renames a volume directory into the trash, if there is one. What holds it is given back once its data has gone.
+   * Throws conflict when the volume does not exist any more, failed-precondition for another directory than its own.
+   */
   readonly trash: (volume: TrashedVolume) => Promise<void>;
-  /** Renames a volume directory to `archived-…` beside itself, if there is one. */
-  readonly archive: (directory: Directory) => Promise<void>;
+  /** Renames a volume directory to `archived-…` beside itself, if there is one. Throws as `trash` does. */
+  readonly archive: (volume: TrashedVolume) => Promise<void>;
   readonly listTrash: () => Promise<readonly string[]>;
-  /** Deletes entries of the trash for good. May be repeated; goes on where it was ended. */
-  readonly purge: (entries: readonly string[]) => Promise<void>;
+  /** See `purgeEntry`. */
+  readonly purge: (entry: string) => Promise<void>;
 }
 
-export type TrashedVolume = Pick<VolumeRecord, 'name' | 'directory' | 'limit'>;
+export type TrashedVolume = Pick<VolumeRecord, 'name' | 'uid' | 'directory' | 'limit' | 'inode'>;
 
-export interface TrashTools {
-  readonly folder: OwnFolder;
-  readonly exec: Exec;
-  readonly step: Step;
-  /** Takes back what held a volume. */
-  readonly giveBack: SizeEngine['giveBack'];
+export interface TrashTools extends PurgeTools {
+  /** Throws conflict when the record of a volume does not exist any more. */
+  readonly requireCurrent: (volume: TrashedVolume) => Promise<void>;
+  /** What `VolumeRecord.inode` states of an open directory. */
+  readonly fingerprint: (directory: FileHandle) => Promise<string>;
 }
 
-/** Enough for a volume of millions of files; what is left then goes on at the next purge. */
-export const PURGE_DEADLINE_MS = 600_000;
-
-export const createTrash = (root: string, { folder, exec, step, giveBack }: TrashTools): Trash => {
-  const remove = async (binary: '/bin/rm' | '/usr/bin/find', args: readonly string[]): Promise<void> => {
-    await exec(gently({ binary, args, deadlineMs: PURGE_DEADLINE_MS }));
-  };
+export const createTrash = (root: string, tools: TrashTools): Trash => {
+  const { folder, giveBack } = tools;
   return {
     trash: async (volume) => {
-      const { name, directory, limit } = volume;
+      const { name, limit } = volume;
       const path = await folder.path();
-      const moved = await moveAway(root, directory, step, () => join(path, `${prefixOf(volume)}${nonce()}`));
+      const moved = await moveAway(root, volume, tools, () => join(path, `${prefixOf(volume)}${nonce()}`));
       // On disk in both folders before the caller forgets the volume.
       if (moved) return folder.sync();
       const isThere = (await readdir(path)).some((entry) => entry.startsWith(prefixOf(volume)));
       if (limit !== undefined && !isThere) await giveBack({ name, limit });
     },
-    archive: async (directory) => {
+    archive: async (volume) => {
       const to = (parent: FileHandle, leaf: string) => join(pathOf(parent), `archived-${clip(leaf)}-${nonce()}`);
-      await moveAway(root, directory, step, to);
+      await moveAway(root, volume, tools, to);
     },
     listTrash: async () => readdir(await folder.path()),
-    purge: async (entries) => {
-      const path = await folder.path();
-      // rm would empty a subvolume file by file, and stop at one inside.
-      if (await isBtrfs(path)) {
-        const belongs = (place: string): boolean => entries.some((entry) => isIn(entry, place));
-        await deleteSubvolumes(exec, join(path, `purge-${nonce()}`), belongs, step);
-      }
-      for (const entry of entries) {
-        const held = heldIn(entry);
-        if (held === undefined) continue;
-        // The entry itself stays until then: its name is all that is known of the project.
-        await remove('/usr/bin/find', [join(path, entry), '-xdev', '-mindepth', '1', '-delete']);
-        step('trash emptied');
-        await giveBack(held);
-      }
-      await remove('/bin/rm', ['-rf', '--one-file-system', '--', ...entries.map((entry) => join(path, entry))]);
-    },
+    purge: (entry) => purgeEntry(entry, tools),
   };
 };
 
@@ -79,26 +55,27 @@ export const createTrash = (root: string, { folder, exec, step, giveBack }: Tras
 export const prefixOf = ({ name, limit }: Pick<TrashedVolume, 'name' | 'limit'>): string =>
   limit?.by === 'project' ? `${name}@${limit.id}-` : `${name}-`;
 
-const heldIn = (entry: string): { readonly name: string; readonly limit: Limit } | undefined => {
+/** The project that an entry gives back once it is empty. */
+export const projectOf = (entry: string): { readonly name: string; readonly limit: Limit } | undefined => {
   const [, name, id] = /^([^@]+)@(\d+)-/.exec(entry) ?? [];
   return name === undefined ? undefined : { name, limit: { by: 'project', id: Number(id) } };
 };
 
-/** An entry has a nonce: the folder's own path on the file system does not matter. */
-const isIn = (entry: string, place: string): boolean => `${place}/`.includes(`/${OWN_FOLDER}/trash/${entry}/`);
-
+/** False when there is nothing to move, and nothing was moved before. */
 const moveAway = async (
   root: string,
-  directory: Directory,
-  step: Step,
-  to: (parent: FileHandle, leaf: string) => string,
+  volume: TrashedVolume,
+  tools: TrashTools,
+  toPath: (parent: FileHandle, leaf: string) => string,
 ): Promise<boolean> => {
+  const { directory } = volume;
   try {
     return await withParent(root, directory, async (parent, leaf) => {
       const from = join(pathOf(parent), leaf);
       if ((await kindOf(from)) === 'other') throw notADirectory(directory);
-      await rename(from, to(parent, leaf));
-      step('directory renamed');
+      await using(await openPath(from), async (handle) => {
+        await moveOpen(handle, from, toPath(parent, leaf), volume, tools);
+      });
       await parent.sync();
       return true;
     });
@@ -107,6 +84,58 @@ const moveAway = async (
     throw thrown;
   }
 };
+
+/**
+ * Renames an open directory. The descriptor tells what is at a path from what was there when it was opened: a process
+ * that stops right before the rename, while others delete the volume and create another one in its place, moves that
+ * one, and moves it back.
+ */
+const moveOpen = async (
+  handle: FileHandle,
+  from: string,
+  to: string,
+  volume: TrashedVolume,
+  { requireCurrent, fingerprint, step }: TrashTools,
+): Promise<void> => {
+  const found = await fingerprint(handle);
+  await requireCurrent(volume);
+  if (volume.inode !== undefined && isOtherDirectory(found, volume.inode)) throw replaced(volume);
+  await moveDirectory(from, to).catch((thrown: unknown) => {
+    throw isElsewhere(thrown) ? mounted(volume) : thrown;
+  });
+  step('directory renamed');
+  if (await isSameFile(handle, to)) return;
+  if ((await kindOf(from)) === 'missing') {
+    await moveDirectory(to, from).catch(() => {
+      // Somebody has put something there in the meantime: what was moved was a link or a directory of theirs, too.
+    });
+  }
+  throw new DriverError('conflict', `directory ${quote(volume.directory)} was replaced while it was moved`);
+};
+
+/** Inodes can be compared only while the driver's own folder, whose number comes first, is the same one. */
+const isOtherDirectory = (found: string, expected: string): boolean =>
+  found !== expected && found.split('-', 1)[0] === expected.split('-', 1)[0];
+
+const isSameFile = async (handle: FileHandle, path: string): Promise<boolean> => {
+  const [open, there] = await Promise.all([handle.stat({ bigint: true }), lstat(path, { bigint: true })]);
+  return open.ino === there.ino && open.dev === there.dev;
+};
+
+/** It is a mount point, or below one. */
+const isElsewhere = (thrown: unknown): boolean => ['EXDEV', 'EBUSY'].includes(errnoOf(thrown) ?? '');
+
+const mounted = ({ directory }: TrashedVolume): DriverError =>
+  new DriverError(
+    'failed-precondition',
+    `directory ${quote(directory)} is a mount point, or on another file system than the pool: unmount it first; nothing was changed`,
+  );
+
+const replaced = ({ directory }: TrashedVolume): DriverError =>
+  new DriverError(
+    'failed-precondition',
+    `directory ${quote(directory)} is not the one that was made for the volume: move it away; nothing was changed`,
+  );
 
 const notADirectory = (directory: Directory): DriverError =>
   new DriverError(

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { link, lstat, open, readdir, rename, rmdir, unlink } from 'node:fs/promises';
+import { link, lstat, open, readdir, readFile, rmdir, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { errnoOf } from '../domain/errors.ts';
 import type { OwnFolder } from './own-folder.ts';
@@ -11,7 +11,8 @@ export const TEMPORARY_SUFFIX = '.tmp';
 /** Puts a whole file in a folder, on disk when it returns. False when there is one already: of two, one wins. */
 export const createWhole = async (folder: OwnFolder, name: string, text: string, step: Step): Promise<boolean> => {
   const path = await folder.path();
-  const temporary = await writeAside(path, name, text);
+  const temporary = join(path, `.${name}.${randomBytes(4).toString('hex')}${TEMPORARY_SUFFIX}`);
+  await writeTemporary(temporary, text);
   step('file written aside');
   try {
     // link(2) is the one call that both puts a whole file in place and fails when there is one.
@@ -21,25 +22,10 @@ export const createWhole = async (folder: OwnFolder, name: string, text: string,
     throw thrown;
   } finally {
     step('file linked');
-    await unlink(temporary);
+    await unlink(temporary).catch(ignoreMissing);
   }
   await folder.sync();
   return true;
-};
-
-/** Puts a whole file in the place of the one there, on disk when it returns. */
-export const replaceWhole = async (folder: OwnFolder, name: string, text: string, step: Step): Promise<void> => {
-  const path = await folder.path();
-  const temporary = await writeAside(path, name, text);
-  step('file written aside');
-  try {
-    await rename(temporary, join(path, name));
-  } catch (thrown) {
-    await unlink(temporary);
-    throw thrown;
-  }
-  step('file renamed');
-  await folder.sync();
 };
 
 /**
@@ -56,17 +42,31 @@ export const removeTemporary = async (folder: OwnFolder, minimumAgeMs: number): 
   }
 };
 
-const writeAside = async (path: string, name: string, text: string): Promise<string> => {
-  const temporary = join(path, `.${name}.${randomBytes(4).toString('hex')}${TEMPORARY_SUFFIX}`);
-  const file = await open(temporary, 'wx', 0o600);
+/** Writes a file that nobody else writes, on disk when it returns. */
+export const writeTemporary = async (path: string, text: string): Promise<void> => {
+  const file = await open(path, 'wx', 0o600);
   try {
     await file.writeFile(text);
     await file.sync();
   } catch (thrown) {
-    await unlink(temporary);
+    await unlink(path);
     throw thrown;
   } finally {
     await file.close();
   }
-  return temporary;
+};
+
+/** Another process may take a temporary file for one that was left over. */
+const ignoreMissing = (thrown: unknown): void => {
+  if (errnoOf(thrown) !== 'ENOENT') throw thrown;
+};
+
+/** The text of a file; undefined when there is none. */
+export const readIfThere = async (path: string): Promise<string | undefined> => {
+  try {
+    return await readFile(path, 'utf8');
+  } catch (thrown) {
+    if (errnoOf(thrown) !== 'ENOENT') throw thrown;
+    return undefined;
+  }
 };

@@ -1,43 +1,44 @@
-import { stat } from 'node:fs/promises';
 import { DriverError, errnoOf } from '../domain/errors.ts';
+import type { Expectation } from '../domain/identity.ts';
 import { createExec, noObserver } from './exec.ts';
+import { createRoot } from './held-root.ts';
 import { createMounter } from './mounter.ts';
 import { createReadMounts } from './mountinfo.ts';
-import { createRoot } from './root.ts';
+import { invokeOn } from './root-methods.ts';
 import type { Step } from './step.ts';
-import type { WorkerAnswer, WorkerRequest } from './worker.ts';
-import { RECORD_KINDS } from './worker-root.ts';
+import type { WorkerAnswer, WorkerReady, WorkerRequest, WorkRequest } from './worker.ts';
 
-/**
- * The worker's side: does file work below one root for the process that has started it, until that one goes. Where the
- * root is `mounted`, it is entered once and held: the bare directory below the mount is never taken for an empty pool.
- */
-export const serveWorker = (path: string, mounted: boolean, step: Step): Promise<number> => {
+/** The worker's side, by its arguments (`workerArgs`): does file work below one root for the process that has started it, until that one ends. */
+export const serveWorker = (
+  [path = '', reached = '', factor = '1']: readonly string[],
+  step: Step,
+): Promise<number> => {
+  const mounted = reached === 'mounted';
   // A directory that has its mode from the beginning is a request less. Everything here is made with a mode.
   if (mounted) process.umask(0);
-  let entering: Promise<void> | undefined;
-  const exec = createExec(noObserver);
+  const exec = createExec(noObserver, { deadlineFactor: Number(factor) });
   const readMounts = createReadMounts();
-  const root = createRoot(mounted ? '.' : path, {
-    exec,
-    mounter: createMounter(exec, readMounts),
-    readMounts,
-    step,
-  });
-  const methods = new Map<string, (...args: readonly unknown[]) => Promise<unknown>>();
-  for (const [name, method] of Object.entries(root)) methods.set(name, method);
-  for (const kind of RECORD_KINDS) {
-    for (const [name, method] of Object.entries(root[kind])) methods.set(`${kind}.${name}`, method);
-  }
+  const mounter = createMounter(exec, readMounts);
+  const root = createRoot(path, { exec, mounter, readMounts, step, whenChanged: 'reopen', mounted });
+  const invoke = invokeOn(root);
   const cancels = new Map<number, AbortController>();
 
-  const enter = async (): Promise<void> => {
-    if (!mounted) return;
-    entering ??= enterMount(path).catch((thrown: unknown) => {
-      entering = undefined;
+  let opened: { readonly id: string | undefined; readonly done: Promise<unknown> } | undefined;
+  const open = async (expected: Expectation): Promise<void> => {
+    const id = expected.known.id;
+    if (opened?.id !== id) opened = undefined;
+    opened ??= { id, done: root.prepare(expected) };
+    const mine = opened;
+    await mine.done.catch((thrown: unknown) => {
+      if (opened === mine) opened = undefined;
       throw thrown;
     });
-    await entering;
+  };
+
+  const work = async ({ method, args: [expected, ...args], cancellable }: WorkRequest, signal: AbortSignal) => {
+    if (method === 'prepare') return root.prepare(expected);
+    await open(expected);
+    return invoke(method, cancellable ? [...args, signal] : args);
   };
 
   process.on('message', (request: WorkerRequest) => {
@@ -45,25 +46,19 @@ export const serveWorker = (path: string, mounted: boolean, step: Step): Promise
       cancels.get(request.cancel)?.abort(new DriverError('aborted', 'the work was cancelled'));
       return;
     }
-    const { id, method, args, cancellable } = request;
-    const work = methods.get(method) ?? (() => Promise.reject(new Error(`no method ${method}`)));
+    const { id } = request;
     const cancel = new AbortController();
     cancels.set(id, cancel);
-    enter()
-      .then(() => work(...args, ...(cancellable ? [cancel.signal] : [])))
+    work(request, cancel.signal)
       .then(
         (value) => answer({ id, value }),
         (thrown: unknown) => answer({ id, error: describe(thrown) }),
       )
       .finally(() => cancels.delete(id));
   });
+  const ready: WorkerReady = { ready: true };
+  process.send?.(ready);
   return new Promise((resolve) => process.once('disconnect', () => resolve(0)));
-};
-
-const enterMount = async (path: string): Promise<void> => {
-  process.chdir(path);
-  const [here, above] = await Promise.all([stat('.'), stat('..')]);
-  if (here.dev === above.dev) throw new DriverError('unavailable', `${path} is not mounted`, { cause: 'ESTALE' });
 };
 
 const answer = (message: WorkerAnswer): void => {

@@ -8,6 +8,7 @@ const factsOf = (fileSystem: string, obstacle?: string): Facts => ({
   subvolumes: false,
   reflink: false,
   sizes: 'none',
+  isOpenToOthers: false,
   ...(obstacle === undefined ? {} : { obstacle }),
   space: { totalBytes: 1, availableBytes: 1, usedBytes: 0, totalInodes: 1, freeInodes: 1 },
 });

@@ -1,12 +1,11 @@
 import { DriverError } from '../domain/errors.ts';
 import type { Space } from '../domain/space.ts';
-import type { Abilities } from '../host/abilities.ts';
 import type { ReadMounts } from '../host/mountinfo.ts';
-import type { Root } from '../host/root.ts';
-import type { SizeRule } from './pool.ts';
+import type { Root, RootFacts } from '../host/root.ts';
+import type { Pool, SizeRule } from './pool.ts';
 
 /** What a pool's root is and can do: found out at start, never configured. */
-export interface Facts extends Abilities {
+export interface Facts extends RootFacts {
   readonly fileSystem: string;
   readonly device: string;
   readonly readOnly: boolean;
@@ -36,6 +35,15 @@ export const adviceFor = ({ fileSystem, device, obstacle }: Facts): string => {
   const reason = obstacle === undefined ? '' : ` (${obstacle})`;
   return `${fileSystem} on ${device} does not hold directories to a size${reason}: ${remedy}`;
 };
+
+/**
+ * What is said of a root on the node itself that every user can enter: undefined where that is not so. An export has its
+ * own rules: the server may take root for nobody (docs/adr/0043-the-root-of-a-pool-is-closed.md).
+ */
+export const exposureOf = ({ isOpenToOthers }: Facts, reach: Pool['reach']): string | undefined =>
+  isOpenToOthers && reach === 'node'
+    ? 'every user of the node can enter the root, and run as root what a pod has left there with set-uid: chmod 0700'
+    : undefined;
 
 const NFS = "only the server's own file system can: run the controller there, with nfs.controller.localPath";
 

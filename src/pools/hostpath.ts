@@ -1,18 +1,19 @@
 import { join } from 'node:path';
 import type { Breaker } from '../host/breaker.ts';
 import type { Exec } from '../host/exec.ts';
+import { createRoot } from '../host/held-root.ts';
 import type { ReadMounts } from '../host/mountinfo.ts';
 import { isWithin, sameDirectory } from '../host/mountinfo.ts';
 import { spaceOfVolume } from '../host/qgroups.ts';
-import { createRoot, type Root, type RootTools } from '../host/root.ts';
+import type { Root, RootTools } from '../host/root.ts';
 import { spaceByChild } from '../host/space.ts';
-import { createWorkerRoot, type PoolWorkers } from '../host/worker-root.ts';
+import { createWorkerRoot, type PoolWorkers, type Reach } from '../host/worker-root.ts';
 import { findOut } from './facts.ts';
-import type { Pool, PoolSettings } from './pool.ts';
+import { describePool, type Pool, type PoolSettings } from './pool.ts';
 
 /** A pool on a path of this node: its file work runs in this process, pods get bind mounts of it. */
 export const createHostPathPool = (settings: PoolSettings, path: string, tools: RootTools): Pool => ({
-  ...bindPool(settings, createRoot(path, tools), tools.readMounts),
+  ...bindPool(settings, createRoot(path, { ...tools, whenChanged: settings.whenChanged }), tools.readMounts),
   reach: 'node',
   measure: (volumePath) => spaceOfVolume(tools.exec, volumePath),
   problem: () => undefined,
@@ -35,7 +36,7 @@ export const createSharedPathPool = (
 ): Pool => {
   const { exec, breaker, workers } = tools;
   return {
-    ...bindPool(settings, createWorkerRoot(path, workers, breaker.run), readMounts),
+    ...bindPool(settings, createPoolWorkerRoot(path, settings, workers, breaker.run), readMounts),
     reach: 'everywhere',
     measure: (volumePath) => breaker.run(() => spaceByChild(exec, volumePath)),
     problem: breaker.problem,
@@ -46,14 +47,26 @@ export const createSharedPathPool = (
   };
 };
 
+/** The root of a pool that workers reach. */
+export const createPoolWorkerRoot = (
+  path: string,
+  { openRoot, whenChanged, opensOnDemand }: PoolSettings,
+  workers: PoolWorkers,
+  reach: Reach,
+): Root => {
+  const prepareOnDemand = opensOnDemand
+    ? (root: Root) => openRoot(root, { mayCreate: false, remembers: true })
+    : undefined;
+  return createWorkerRoot(path, { workers, reach, whenChanged, prepareOnDemand });
+};
+
 const bindPool = (settings: PoolSettings, root: Root, readMounts: ReadMounts) => {
   const isShownBy: Pool['isShownBy'] = (entry, directory, table) => {
     const expected = table.identify(join(root.path, directory));
     return expected !== undefined && sameDirectory(entry, expected);
   };
   return {
-    ...settings,
-    root,
+    ...describePool(settings, root, readMounts),
     mountOptionKind: 'bind' as const,
     mounting: undefined,
     findOut: () => findOut(root, readMounts, settings.sizes),

@@ -1,13 +1,14 @@
 import { DriverError, isCausedBy } from '../domain/errors.ts';
 import { makeOwnMountPoint, removeMountPoint } from '../host/mount-point.ts';
 import type { RootTools } from '../host/root.ts';
+import { spaceByChild } from '../host/space.ts';
 import type { Reach } from '../host/worker-root.ts';
 import type { SharedTools } from './hostpath.ts';
 import { type NfsSource, nameSource, withVersion } from './nfs-source.ts';
 
 /** The controller's own mount of a whole export. */
 export interface NfsExport {
-  /** Does work below the mount, which is made when it is not there, and anew when the server has forgotten it. */
+  /** Does work below the mount, which is made when it does not exist, and again when the server has forgotten it. */
   readonly reach: Reach;
   /** Lets go of the mount for good, without waiting for the server. */
   readonly close: () => Promise<void>;
@@ -20,7 +21,7 @@ export const createNfsExport = (
   source: NfsSource,
   mountPath: string,
   options: readonly string[],
-  { breaker, workers, mounter, readMounts }: SharedTools & RootTools,
+  { exec, breaker, workers, mounter, readMounts }: SharedTools & RootTools,
 ): NfsExport => {
   const wanted = nameSource(source);
 
@@ -53,8 +54,16 @@ export const createNfsExport = (
     if (seen !== mountNumber) return;
     mountNumber += 1;
     workers.quick.stop();
-    await mounter.unmount(mountPath);
+    // Not by force, which would end the requests of a copy that is running there.
+    if ((await readMounts()).at(mountPath) !== undefined) await mounter.detach(mountPath);
   };
+
+  /** The root itself decides: a directory below it may belong to a pod, which denies what it likes. */
+  const isForgotten = async (): Promise<boolean> =>
+    spaceByChild(exec, mountPath).then(
+      () => false,
+      (thrown: unknown) => DriverError.from(thrown).kind === 'unavailable',
+    );
 
   return {
     reach: (work) =>
@@ -63,7 +72,8 @@ export const createNfsExport = (
         try {
           return await reachOnce(work);
         } catch (thrown) {
-          if (seen === mountNumber && !isCausedBy(thrown, ...HANDLE_LOST)) throw thrown;
+          const mayBeForgotten = isCausedBy(thrown, ...HANDLE_LOST);
+          if (seen === mountNumber && !(mayBeForgotten && (await isForgotten()))) throw thrown;
           await letGo(seen);
           return reachOnce(work);
         }
@@ -77,5 +87,8 @@ export const createNfsExport = (
   };
 };
 
-/** The server has forgotten the mount: it has come back as another, or the export is (or was) gone. */
+/**
+ * What a server returns that has forgotten the mount: it has become another one, or its export is (or was) missing. It
+ * also returns them for a directory that its owner has closed.
+ */
 const HANDLE_LOST = ['ESTALE', 'EACCES', 'EPERM'];

@@ -1,25 +1,24 @@
-import { createRoot, type RootTools } from '../host/root.ts';
+import { createRoot } from '../host/held-root.ts';
+import type { RootTools } from '../host/root.ts';
 import { spaceByChild } from '../host/space.ts';
-import { createWorkerRoot } from '../host/worker-root.ts';
 import { findOut } from './facts.ts';
-import type { SharedTools } from './hostpath.ts';
+import { createPoolWorkerRoot, type SharedTools } from './hostpath.ts';
 import { createNfsExport } from './nfs-export.ts';
 import { createNfsMounting } from './nfs-mounting.ts';
 import { isOnServer, type NfsPool, nameSource } from './nfs-source.ts';
-import type { Pool } from './pool.ts';
+import { describePool, type Pool } from './pool.ts';
 
 /** A pool on an NFS export: volumes are mounted one by one, records are reached by a mount of the whole export. */
 export const createNfsPool = (settings: NfsPool, tools: SharedTools & RootTools): Pool => {
   const { exec, breaker, workers, readMounts } = tools;
   const whole = createNfsExport(settings, settings.mountPath, settings.controllerMountOptions, tools);
-  const byMount = createWorkerRoot(settings.mountPath, workers, whole.reach);
-  const root = settings.localPath === undefined ? byMount : createRoot(settings.localPath, tools);
+  const byMount = createPoolWorkerRoot(settings.mountPath, settings, workers, whole.reach);
+  const root =
+    settings.localPath === undefined
+      ? byMount
+      : createRoot(settings.localPath, { ...tools, whenChanged: settings.whenChanged });
   return {
-    name: settings.name,
-    budgetBytes: settings.budgetBytes,
-    sizes: settings.sizes,
-    defaults: settings.defaults,
-    root,
+    ...describePool(settings, root, readMounts),
     reach: 'everywhere',
     mountOptionKind: 'nfs',
     mounting: createNfsMounting(settings, byMount, tools),

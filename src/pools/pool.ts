@@ -2,9 +2,10 @@ import type { MountOptionKind } from '../domain/mount-options.ts';
 import type { Directory } from '../domain/paths.ts';
 import type { Space } from '../domain/space.ts';
 import type { Existing, Settings } from '../domain/volume.ts';
-import type { MountEntry, MountTable } from '../host/mountinfo.ts';
+import { hasBecomeReadOnly, type MountEntry, type MountTable, type ReadMounts } from '../host/mountinfo.ts';
 import type { Root } from '../host/root.ts';
 import type { Facts } from './facts.ts';
+import type { Entry, OpenRoot } from './identity.ts';
 
 /** A named root that volumes are made in, as the rules see it: the same for every kind. */
 export interface Pool {
@@ -13,10 +14,14 @@ export interface Pool {
   readonly reach: 'node' | 'everywhere';
   /** Bytes that all volumes together may ask for; undefined where nobody has set a limit. */
   readonly budgetBytes: number | undefined;
+  /** Of these, bytes that inline volumes may ask for; undefined where there are none. */
+  readonly inlineBudgetBytes: number | undefined;
   readonly sizes: SizeRule;
   readonly defaults: VolumeDefaults;
   readonly mountOptionKind: MountOptionKind;
   readonly root: Root;
+  /** Opens the root. To be called before anything else is done with it. */
+  readonly open: (entry: Entry) => ReturnType<OpenRoot>;
   /** Finds out, by trying, what the root's file system can do. Throws where that is less than it must. */
   readonly findOut: () => Promise<Facts>;
   /** How a volume is mounted; undefined where nodes have mounted what it lies on: it is bound from there, not staged. */
@@ -27,6 +32,8 @@ export interface Pool {
   readonly measure: (path: string) => Promise<Space>;
   /** True when a mount is of this pool's storage. */
   readonly owns: (entry: MountEntry, table: MountTable) => boolean;
+  /** True where the kernel has made the file system of the root read-only, after errors. */
+  readonly hasBecomeReadOnly: () => Promise<boolean>;
   /** Why the storage is taken as dead; undefined while it answers. */
   readonly problem: () => string | undefined;
   /** Lets go of what this process holds: its worker, its mount. */
@@ -53,7 +60,27 @@ export interface VolumeDefaults {
 /** What every kind of pool is configured with. */
 export interface PoolSettings {
   readonly name: string;
+  readonly openRoot: OpenRoot;
+  /** Called when the root is closed because it has changed. */
+  readonly whenChanged: (reason: string) => void;
+  /** A node of the shared driver opens a root when it needs it. */
+  readonly opensOnDemand: boolean;
   readonly budgetBytes: number | undefined;
+  /** Of these, bytes that inline volumes may ask for; undefined where there are none. */
+  readonly inlineBudgetBytes: number | undefined;
   readonly sizes: SizeRule;
   readonly defaults: VolumeDefaults;
 }
+
+/** What every kind of pool has. */
+export const describePool = (settings: PoolSettings, root: Root, readMounts: ReadMounts) => {
+  const { name, budgetBytes, inlineBudgetBytes, sizes, defaults, openRoot } = settings;
+  return {
+    ...{ name, budgetBytes, inlineBudgetBytes, sizes, defaults, root },
+    open: (entry) => openRoot(root, entry),
+    hasBecomeReadOnly: async () => {
+      const entry = (await readMounts()).holding(root.path);
+      return entry !== undefined && hasBecomeReadOnly(entry);
+    },
+  } satisfies Partial<Pool>;
+};

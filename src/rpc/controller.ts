@@ -49,8 +49,11 @@ export const createController = (context: Context, kind = context.mountOptionKin
   },
 
   GetCapacity: async ({ volume_capabilities, parameters, accessible_topology }) => {
-    if (volume_capabilities.length > 0) decodeCapabilities(volume_capabilities, 'volume_capabilities', kind);
-    const bytes = await getCapacity(context, decodeMap(parameters, 'parameters'), accessible_topology?.segments);
+    const isBlock = volume_capabilities.some(({ access_type }) => access_type === 'block');
+    if (volume_capabilities.length > 0 && !isBlock)
+      decodeCapabilities(volume_capabilities, 'volume_capabilities', kind);
+    const map = decodeMap(parameters, 'parameters');
+    const bytes = isBlock ? 0 : await getCapacity(context, map, accessible_topology?.segments);
     return {
       available_capacity: bytes,
       maximum_volume_size: { value: bytes },

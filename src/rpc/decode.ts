@@ -45,7 +45,7 @@ export const decodeValidate = (
   kind: MountOptionKind,
 ): ValidateCommand => ({
   volumeId: decodeString(request.volume_id, 'volume_id'),
-  capabilities: decodeCapabilities(request.volume_capabilities, 'volume_capabilities', kind),
+  unsupported: findUnsupported(request.volume_capabilities, 'volume_capabilities', kind),
   attributes: decodeMap(request.volume_context, 'volume_context'),
   parameters: decodeMap(request.parameters, 'parameters'),
   mutableParameters: decodeMap(request.mutable_parameters, 'mutable_parameters'),
@@ -107,6 +107,33 @@ export const decodeCapabilities = (
 ): readonly VolumeCapability[] => {
   if (capabilities.length === 0) throw invalid(field, 'at least one capability');
   return capabilities.map((capability, index) => decodeCapability(capability, `${field}[${index}]`, kind));
+};
+
+/** Why no volume could be used in such a way; undefined when it could. Throws for what every capability must have. */
+export const findUnsupported = (
+  capabilities: readonly VolumeCapability__Output[],
+  field: string,
+  kind: MountOptionKind,
+): string | undefined => {
+  if (capabilities.length === 0) throw invalid(field, 'at least one capability');
+  for (const [index, { access_type, access_mode, mount }] of capabilities.entries()) {
+    const at = `${field}[${index}]`;
+    if (access_type === undefined) throw invalid(`${at}.access_type`, 'mount or block');
+    decodeMode(access_mode?.mode ?? 'UNKNOWN', `${at}.access_mode`);
+    if (!mount) return `${at}.access_type: block volumes are not supported`;
+    const problem = problemOf(() => sortMountOptions(mount.mount_flags, kind, `${at}.mount.mount_flags`));
+    if (problem !== undefined) return problem;
+  }
+  return undefined;
+};
+
+const problemOf = (check: () => void): string | undefined => {
+  try {
+    check();
+    return undefined;
+  } catch (thrown) {
+    return DriverError.from(thrown).message;
+  }
 };
 
 /** A directory is mounted, never given as a block device. `kind` says what mount options any pool of ours allows. */

@@ -13,7 +13,7 @@ import type { VolumeUsage } from '../gen/csi/v1/VolumeUsage.ts';
 import type { Topology } from '../volumes/context.ts';
 import type { VolumeView } from '../volumes/create.ts';
 import type { GroupView } from '../volumes/group.ts';
-import type { Condition } from '../volumes/inspect.ts';
+import type { VolumeStatus } from '../volumes/inspect.ts';
 import type { Page } from '../volumes/page.ts';
 import type { SnapshotView } from '../volumes/snapshot-view.ts';
 import type { VolumeStats } from '../volumes/stats.ts';
@@ -37,10 +37,13 @@ const encodeSource = ({ kind, id }: VolumeSource): VolumeContentSource =>
 export const encodeTopology = ({ key, node }: Topology): TopologyMessage => ({ segments: { [key]: node } });
 
 export const encodePage = (
-  { entries, nextToken }: Page<VolumeView>,
+  { entries, nextToken }: Page<VolumeStatus>,
   topology: Topology | undefined,
 ): ListVolumesResponse => ({
-  entries: entries.map((volume) => ({ volume: encodeVolume(volume, topology) })),
+  entries: entries.map((volume) => ({
+    volume: encodeVolume(volume, topology),
+    status: { volume_condition: volume.condition },
+  })),
   next_token: nextToken,
 });
 
@@ -49,7 +52,7 @@ export const encodeSnapshot = (view: SnapshotView): Snapshot => ({
   source_volume_id: view.volumeId,
   size_bytes: view.sizeBytes,
   creation_time: encodeTime(view.createdAt),
-  ready_to_use: view.ready,
+  ready_to_use: true,
   group_snapshot_id: view.groupId ?? '',
 });
 
@@ -58,11 +61,11 @@ const encodeTime = (time: Date): NonNullable<Snapshot['creation_time']> => ({
   nanos: (time.getTime() % 1000) * 1_000_000,
 });
 
-export const encodeGroup = ({ groupId, snapshots, createdAt, ready }: GroupView): VolumeGroupSnapshot => ({
+export const encodeGroup = ({ groupId, snapshots, createdAt }: GroupView): VolumeGroupSnapshot => ({
   group_snapshot_id: groupId,
   snapshots: snapshots.map(encodeSnapshot),
   creation_time: encodeTime(createdAt),
-  ready_to_use: ready,
+  ready_to_use: true,
 });
 
 export const encodeSnapshotPage = ({ entries, nextToken }: Page<SnapshotView>): ListSnapshotsResponse => ({
@@ -70,10 +73,7 @@ export const encodeSnapshotPage = ({ entries, nextToken }: Page<SnapshotView>): 
   next_token: nextToken,
 });
 
-export const encodeHealth = (
-  view: VolumeView & { readonly condition: Condition },
-  topology: Topology | undefined,
-): ControllerGetVolumeResponse => ({
+export const encodeHealth = (view: VolumeStatus, topology: Topology | undefined): ControllerGetVolumeResponse => ({
   volume: encodeVolume(view, topology),
   status: { volume_condition: view.condition },
 });
@@ -85,10 +85,18 @@ export const encodeStats = ({ space, condition }: VolumeStats): NodeGetVolumeSta
 
 const encodeSpace = (space: Space): VolumeUsage[] => [
   { unit: 'BYTES', total: space.totalBytes, available: space.availableBytes, used: space.usedBytes },
-  {
-    unit: 'INODES',
-    total: space.totalInodes,
-    available: space.freeInodes,
-    used: space.totalInodes - space.freeInodes,
-  },
+  ...(hasInodes(space)
+    ? [
+        {
+          unit: 'INODES' as const,
+          total: space.totalInodes,
+          available: space.freeInodes,
+          used: space.totalInodes - space.freeInodes,
+        },
+      ]
+    : []),
 ];
+
+/** Some file systems (btrfs, CephFS) have no number of inodes: they say 0 or -1, which alerts take for none left. */
+const hasInodes = ({ totalInodes, freeInodes }: Space): boolean =>
+  Number.isSafeInteger(totalInodes) && totalInodes > 0 && freeInodes >= 0 && freeInodes <= totalInodes;

@@ -16,7 +16,8 @@ export const createGroupController = (context: Context): Methods<GroupController
   },
 
   DeleteVolumeGroupSnapshot: async ({ group_snapshot_id, snapshot_ids }, call) => {
-    await deleteGroup(context, decodeString(group_snapshot_id, 'group_snapshot_id'), snapshot_ids, call);
+    const groupId = decodeString(group_snapshot_id, 'group_snapshot_id');
+    await deleteGroup(context, groupId, snapshot_ids, call);
     return {};
   },
 

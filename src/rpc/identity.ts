@@ -5,7 +5,6 @@ import type { Methods } from './unary.ts';
 export interface Plugin {
   readonly driverName: string;
   readonly version: string;
-  readonly servesController: boolean;
   /** True when volumes can be reached from some nodes only. */
   readonly hasTopology: boolean;
   /** Answers from memory: a probe never waits for storage. */
@@ -18,10 +17,11 @@ export const createIdentity = (plugin: Plugin): Methods<IdentityDefinition> => (
   Probe: () => ({ ready: { value: plugin.isReady() } }),
 });
 
+/** Those of the plugin as a whole: the specification wants the same from every instance, whatever it serves. */
 const CONTROLLERS = ['CONTROLLER_SERVICE', 'GROUP_CONTROLLER_SERVICE'] as const;
 
-const pluginCapabilities = ({ servesController, hasTopology }: Plugin): PluginCapability[] => [
-  ...(servesController ? CONTROLLERS.map((type) => ({ service: { type } })) : []),
+const pluginCapabilities = ({ hasTopology }: Plugin): PluginCapability[] => [
+  ...CONTROLLERS.map((type) => ({ service: { type } })),
   ...(hasTopology ? [{ service: { type: 'VOLUME_ACCESSIBILITY_CONSTRAINTS' as const } }] : []),
   { volume_expansion: { type: 'ONLINE' as const } },
 ];

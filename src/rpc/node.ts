@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { parseAttributes } from '../domain/attributes.ts';
+import { DriverError } from '../domain/errors.ts';
 import { isInline, isInlineId } from '../domain/inline.ts';
 import { parseKubeletPath } from '../domain/paths.ts';
 import type { NodeDefinition } from '../gen/csi/v1/Node.ts';
@@ -7,6 +8,7 @@ import type { _csi_v1_NodeServiceCapability_RPC_Type } from '../gen/csi/v1/NodeS
 import { findVolume } from '../volumes/context.ts';
 import { expandVolume } from '../volumes/expand.ts';
 import { publishInline, unpublishInline } from '../volumes/inline.ts';
+import { requireOwnContext, requireUsedAt } from '../volumes/match.ts';
 import type { NodeContext } from '../volumes/node-context.ts';
 import { publishVolume, unpublishVolume } from '../volumes/publish.ts';
 import { stageVolume, unstageVolume } from '../volumes/stage.ts';
@@ -29,6 +31,12 @@ export const createNode = (context: NodeContext, settings: NodeSettings): Method
   const decodeMountPath = (text: string, field: string): string =>
     join(settings.realKubeletDir, parseKubeletPath(decodePath(text, field), settings.kubeletDir, field));
 
+  /** The specification has a code of its own for a volume that was not staged anywhere. */
+  const decodeStagingPath = (text: string): string => {
+    if (text === '') throw new DriverError('failed-precondition', 'staging_target_path: expected the staged volume');
+    return decodeMountPath(text, 'staging_target_path');
+  };
+
   const getVolumeStats = createGetVolumeStats(context);
   const kind = context.mountOptionKind;
 
@@ -47,6 +55,7 @@ export const createNode = (context: NodeContext, settings: NodeSettings): Method
       const stagingPath = decodeMountPath(request.staging_target_path, 'staging_target_path');
       const { mountOptions } = decodeCapability(request.volume_capability, 'volume_capability', kind);
       const location = parseAttributes(decodeMap(request.volume_context, 'volume_context'), 'volume_context');
+      await requireOwnContext(context, volumeId, location);
       await stageVolume(context, { volumeId, location, stagingPath, mountOptions }, call);
       return {};
     },
@@ -66,8 +75,9 @@ export const createNode = (context: NodeContext, settings: NodeSettings): Method
         return {};
       }
       const capability = decodeCapability(request.volume_capability, 'volume_capability', kind);
-      const stagingPath = decodeMountPath(request.staging_target_path, 'staging_target_path');
-      const location = parseAttributes(request.volume_context, 'volume_context');
+      const stagingPath = decodeStagingPath(request.staging_target_path);
+      const location = parseAttributes(decodeMap(request.volume_context, 'volume_context'), 'volume_context');
+      await requireOwnContext(context, volumeId, location);
       const paths = { stagingPath, targetPath };
       await publishVolume(context, { volumeId, location, ...paths, capability, readOnly: request.readonly }, call);
       return {};
@@ -91,7 +101,9 @@ export const createNode = (context: NodeContext, settings: NodeSettings): Method
       const volumeId = decodeString(request.volume_id, 'volume_id');
       decodePath(request.volume_path, 'volume_path');
       await findVolume(context, volumeId);
-      decodeMountPath(request.volume_path, 'volume_path');
+      await requireUsedAt(context, volumeId, decodeMountPath(request.volume_path, 'volume_path'), {
+        stagingPath: mountPathOrNone(request.staging_target_path),
+      });
       if (request.volume_capability !== null) decodeCapability(request.volume_capability, 'volume_capability', kind);
       const range = decodeRange(request.capacity_range, 'capacity_range');
       return { capacity_bytes: await expandVolume(context, volumeId, range, call) };

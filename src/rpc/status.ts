@@ -1,5 +1,6 @@
 import { status } from '@grpc/grpc-js';
-import type { DriverError, ErrorKind } from '../domain/errors.ts';
+import type { ErrorKind } from '../domain/error-kind.ts';
+import type { DriverError } from '../domain/errors.ts';
 
 /**
  * The one table. external-provisioner takes every code but CANCELLED, DEADLINE_EXCEEDED, UNAVAILABLE, ABORTED (and
@@ -13,6 +14,7 @@ const CODES: Readonly<Record<ErrorKind, status>> = {
   'failed-precondition': status.FAILED_PRECONDITION,
   'no-space': status.RESOURCE_EXHAUSTED,
   aborted: status.ABORTED,
+  conflict: status.ABORTED,
   'deadline-exceeded': status.DEADLINE_EXCEEDED,
   unavailable: status.UNAVAILABLE,
   unreachable: status.UNAVAILABLE,

@@ -1,6 +1,7 @@
 import { DriverError, quote } from '../domain/errors.ts';
 import { formatHandle, nameRecord } from '../domain/handle.ts';
 import type { Directory } from '../domain/paths.ts';
+import { firstVersion } from '../domain/version.ts';
 import type { VolumeRecord } from '../domain/volume.ts';
 import type { Shelf } from './context.ts';
 import { type VolumeView, viewVolume } from './create.ts';
@@ -22,7 +23,10 @@ export const adoptDirectory = async (shelf: Shelf, command: AdoptCommand): Promi
   const kind = await pool.root.kindOf(directory);
   if (kind === 'missing') throw new DriverError('not-found', `${quote(directory)} does not exist in pool ${pool.name}`);
   if (kind === 'other') throw new DriverError('failed-precondition', `${quote(directory)} is a link or a file`);
+  if (kind === 'elsewhere')
+    throw new DriverError('failed-precondition', `${quote(directory)} lies on another file system than its pool`);
   const record: VolumeRecord = {
+    ...firstVersion(),
     name: nameRecord(directory.replaceAll('/', '-')),
     requestedName: directory,
     directory,
@@ -31,6 +35,7 @@ export const adoptDirectory = async (shelf: Shelf, command: AdoptCommand): Promi
     parameters: {},
     settings: { ...pool.defaults.settings, onDelete: 'retain' },
     adopted: true,
+    inode: await pool.root.fingerprint(directory),
     createdAt: new Date().toISOString(),
   };
   if (ledger.get(record.name) !== undefined) {

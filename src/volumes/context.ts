@@ -1,14 +1,19 @@
 import { DriverError, quote } from '../domain/errors.ts';
 import { formatHandle, formatSnapshotHandle, type Handle, parseHandle, parseSnapshotHandle } from '../domain/handle.ts';
 import type { MountOptionKind } from '../domain/mount-options.ts';
-import type { SnapshotRecord } from '../domain/snapshot.ts';
+import { isReported, type SnapshotRecord } from '../domain/snapshot.ts';
 import type { VolumeRecord } from '../domain/volume.ts';
+import type { ReadMounts } from '../host/mountinfo.ts';
 import type { Step } from '../host/step.ts';
+import type { Entry } from '../pools/identity.ts';
 import type { Pool } from '../pools/pool.ts';
+import type { Auditor } from './auditor.ts';
 import type { Catalog } from './catalog.ts';
 import type { Copier } from './copier.ts';
 import type { Ledger } from './ledger.ts';
 import type { Locks } from './locks.ts';
+import type { Openness } from './openness.ts';
+import type { Owners } from './owners.ts';
 import type { Purger } from './purger.ts';
 
 /** A pool with its records. */
@@ -16,6 +21,7 @@ export interface Shelf {
   readonly pool: Pool;
   readonly ledger: Ledger;
   readonly snapshots: Catalog<SnapshotRecord>;
+  readonly openness: Openness;
 }
 
 /** Where volumes of a driver can be reached from: one node, or everywhere (undefined). */
@@ -29,8 +35,13 @@ export interface Context {
   readonly shelves: ReadonlyMap<string, Shelf>;
   readonly locks: Locks;
   readonly purger: Purger;
+  readonly auditor: Auditor;
   readonly copier: Copier;
+  readonly owners: Owners;
+  /** How this process opens the roots of its pools. */
+  readonly entry: Entry;
   readonly topology: Topology | undefined;
+  readonly readMounts: ReadMounts;
   /** What mount options any of the pools allows. */
   readonly mountOptionKind: MountOptionKind;
   readonly step: Step;
@@ -41,9 +52,26 @@ export interface Call {
   readonly signal: AbortSignal;
 }
 
-/** The pool a request means, the named one or the only one, with its records. Throws unavailable until they are read. */
+/**
+ * All pools, for calls that concern every one of them. Throws unavailable while any is not open: what is in it is not
+ * known, so nothing may be reported as complete, or as missing.
+ */
+export const requireOpen = ({ shelves }: Context): readonly Shelf[] => {
+  const all = [...shelves.values()];
+  const problems = all.flatMap((shelf) => describeClosed(shelf) ?? []);
+  if (problems.length > 0) throw new DriverError('unavailable', problems.join('; '));
+  return all;
+};
+
+/** Why a pool is not open, with its name; undefined while it is. */
+export const describeClosed = ({ pool, openness }: Shelf): string | undefined => {
+  const problem = openness.problem();
+  return problem === undefined ? undefined : `pool ${pool.name} is not open: ${problem}`;
+};
+
+/** The pool that a request means, the named one or the only one. Throws unavailable while it is not open. */
 export const pickShelf = (context: Context, name: string | undefined, field: string): Shelf =>
-  loaded(findPool(context, name, field));
+  openOne(findPool(context, name, field));
 
 /** The same where the records do not matter: a node mounts what it is told. */
 export const findPool = ({ shelves }: Context, name: string | undefined, field: string): Shelf => {
@@ -88,7 +116,7 @@ export const findSnapshot = async (
 ): Promise<Shelf & { readonly record: SnapshotRecord }> => {
   const shelf = findSnapshotShelf(context, snapshotId);
   const record = await shelf?.snapshots.read(shelf.handle.name);
-  if (shelf === undefined || record?.state !== 'ready') throw snapshotNotFound(snapshotId);
+  if (shelf === undefined || record === undefined || !isReported(record)) throw snapshotNotFound(snapshotId);
   return { ...shelf, record };
 };
 
@@ -108,15 +136,12 @@ export const snapshotLockKey = (name: string): string => `snapshot ${name}`;
 const locate = ({ shelves }: Context, handle: Handle | undefined, what: string): LocatedShelf | undefined => {
   if (handle === undefined) return undefined;
   const shelf = shelves.get(handle.pool);
-  if (shelf !== undefined) return { ...loaded(shelf), handle };
+  if (shelf !== undefined) return { ...openOne(shelf), handle };
   throw new DriverError('not-found', `${what}: there is no pool ${quote(handle.pool)} in the configuration`);
 };
 
-const loaded = (shelf: Shelf): Shelf => {
-  // The records of snapshots are read before.
-  if (shelf.ledger.isLoaded()) return shelf;
-  throw new DriverError(
-    'unavailable',
-    `pool ${shelf.pool.name} is not ready: its records could not be read yet (see the log)`,
-  );
+const openOne = (shelf: Shelf): Shelf => {
+  const problem = describeClosed(shelf);
+  if (problem === undefined) return shelf;
+  throw new DriverError('unavailable', problem);
 };

@@ -8,6 +8,10 @@ const untilAborted = (signal: AbortSignal): Promise<void> =>
     signal.addEventListener('abort', () => reject(signal.reason));
   });
 
+const patient = new AbortController().signal;
+/** Lets every promise that can resolve do so. */
+const settle = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+
 describe('a copier', () => {
   it('runs two copies of a pool at a time, and those of another beside them', async () => {
     const copier = createCopier(createLog('silent'));
@@ -19,13 +23,11 @@ describe('a copier', () => {
     };
     const all = ['a', 'b', 'c'].map((id) => copier.run(job(id, work(id))));
     all.push(copier.run(job('d', work('d'), 'other')));
-    await Promise.resolve();
+    await settle();
     expect(begun).toEqual(['a', 'b', 'd']);
-    expect([copier.isRead('c-source'), copier.isRead('e-source')]).toEqual([true, false]);
     gate.resolve();
     await Promise.all(all);
     expect(begun).toEqual(['a', 'b', 'd', 'c']);
-    expect(copier.isRead('a-source')).toBe(false);
   });
 
   it('joins the copy of the same id', async () => {
@@ -38,22 +40,39 @@ describe('a copier', () => {
     expect(runs).toBe(1);
   });
 
-  it('tells once what a copy behind has failed with', async () => {
+  it('throws the failure of a copy in the background to all who wait', async () => {
     const copier = createCopier(createLog('silent'));
     copier.start(job('a', () => Promise.reject(new Error('full'))));
-    await expect(copier.wait('a', 1_000)).rejects.toThrow('full');
-    expect([copier.knows('a'), await copier.wait('a', 1_000)]).toEqual([false, true]);
+    const waits = [copier.wait('a', patient), copier.wait('a', patient)];
+    for (const wait of waits) await expect(wait).rejects.toThrow('full');
+    await copier.wait('a', patient);
+    expect(copier.knows('a')).toBe(false);
   });
 
-  it('does not wait longer than it is told to', async () => {
+  it('keeps the failure of a copy for the next caller when nobody waits', async () => {
+    const copier = createCopier(createLog('silent'));
+    copier.start(job('a', () => Promise.reject(new Error('full'))));
+    await settle();
+    expect(copier.knows('a')).toBe(true);
+    await expect(copier.wait('a', patient)).rejects.toThrow('full');
+    expect(copier.knows('a')).toBe(false);
+    await copier.wait('a', patient);
+  });
+
+  it('waits no longer than its caller, whose copy keeps running', async () => {
     const copier = createCopier(createLog('silent'));
     copier.start(job('a', untilAborted));
-    expect(await copier.wait('a', 1)).toBe(false);
+    const call = new AbortController();
+    const wait = copier.wait('a', call.signal);
+    call.abort();
+    await expect(wait).rejects.toMatchObject({ kind: 'aborted', message: 'the copy is still running' });
+    await expect(copier.wait('a', AbortSignal.abort())).rejects.toMatchObject({ kind: 'aborted' });
+    expect(copier.knows('a')).toBe(true);
     await copier.stop();
     expect(copier.knows('a')).toBe(false);
   });
 
-  it('cancels a copy that runs, and one that waits for its turn, without a trace', async () => {
+  it('cancels a copy that is running, and at once one that is queued', async () => {
     const copier = createCopier(createLog('silent'));
     let begun = false;
     for (const id of ['a', 'b']) copier.start(job(id, untilAborted));
@@ -62,10 +81,45 @@ describe('a copier', () => {
         begun = true;
       }),
     );
-    const cancelled = copier.cancel('c');
+    await copier.cancel('c');
+    expect(['a', 'b', 'c'].map(copier.knows)).toEqual([true, true, false]);
     await copier.cancel('a');
-    await cancelled;
-    expect([begun, copier.knows('a'), copier.knows('b'), copier.knows('c')]).toEqual([false, false, true, false]);
+    expect(['a', 'b', 'c'].map(copier.knows)).toEqual([false, true, false]);
+    expect(begun).toBe(false);
+    await copier.stop();
+  });
+
+  it('cancels the copies that read a source, running and queued, and no other', async () => {
+    const copier = createCopier(createLog('silent'));
+    const read = (id: string, source: string) => copier.run({ ...job(id, untilAborted), source });
+    const copies = [read('a', 'pvc-1'), read('b', 'pvc-2'), read('c', 'pvc-1')];
+    const ends = Promise.allSettled(copies);
+    await copier.cancelReaders('pvc-1');
+    expect(['a', 'b', 'c'].map(copier.knows)).toEqual([false, true, false]);
+    await expect(copies[0]).rejects.toMatchObject({
+      kind: 'aborted',
+      message: 'the copy was cancelled: its source is being deleted',
+    });
+    await copier.stop();
+    expect((await ends).map(({ status }) => status)).toEqual(['rejected', 'rejected', 'rejected']);
+  });
+
+  it('lets another source have its turn before the queue of the first', async () => {
+    const copier = createCopier(createLog('silent'));
+    const begun: string[] = [];
+    const copy = (id: string, source: string): void => {
+      const work = async (signal: AbortSignal): Promise<void> => {
+        begun.push(id);
+        await untilAborted(signal);
+      };
+      copier.start({ id, source, pool: 'main', work });
+    };
+    for (const number of [1, 2, 3, 4]) copy(`a${number}`, 'a');
+    copy('b1', 'b');
+    await settle();
+    await copier.cancel('a1');
+    await settle();
+    expect(begun).toEqual(['a1', 'a2', 'b1']);
     await copier.stop();
   });
 });

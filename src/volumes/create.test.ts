@@ -5,12 +5,14 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { assemble } from '../assemble.ts';
 import { optionsSchema } from '../config/options.ts';
 import { parsePools } from '../config/pools.ts';
+import { firstVersion } from '../domain/version.ts';
 import type { VolumeRecord } from '../domain/volume.ts';
 import { noObserver } from '../host/exec.ts';
 import { createLog } from '../log.ts';
 import { type Context, pickShelf } from './context.ts';
 import { type CreateCommand, createVolume } from './create.ts';
 import { deleteVolume } from './delete.ts';
+import { readRecords } from './enter.ts';
 
 const call = { signal: new AbortController().signal };
 const ids = { uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0 };
@@ -31,9 +33,9 @@ describe('a volume that was begun before', () => {
       noObserver,
       () => {},
     );
-    for (const { pool, ledger } of context.shelves.values()) {
-      await pool.root.prepare();
-      await ledger.load();
+    for (const shelf of context.shelves.values()) {
+      await shelf.pool.open({ mayCreate: true, remembers: false });
+      await readRecords(shelf);
     }
   });
   afterEach(async () => {
@@ -55,7 +57,8 @@ describe('a volume that was begun before', () => {
     JSON.parse(await readFile(join(root, '.csi-subdir/volumes/pvc-1.json'), 'utf8'));
   const leaveBegun = async (change: Partial<VolumeRecord>): Promise<void> => {
     await create();
-    await shelf().ledger.replace({ ...(await readRecord()), state: 'creating', ...change });
+    const record = await readRecord();
+    await shelf().ledger.replace(record, { ...record, state: 'creating', ...change });
     await rm(join(root, 'pvc-1'), { recursive: true });
   };
 
@@ -92,7 +95,8 @@ describe('a volume that was begun before', () => {
   it('is made anew when its deletion was interrupted', async () => {
     await create();
     await writeFile(join(root, 'pvc-1/old'), 'old');
-    await shelf().ledger.replace({ ...(await readRecord()), state: 'deleting' });
+    const record = await readRecord();
+    await shelf().ledger.replace(record, { ...record, state: 'deleting' });
     await create();
     expect(await readdir(join(root, 'pvc-1'))).toEqual([]);
   });
@@ -100,11 +104,11 @@ describe('a volume that was begun before', () => {
   it('belongs to the controller that was first', async () => {
     await create();
     const first = await readRecord();
-    await shelf().ledger.remove('pvc-1');
+    await shelf().ledger.remove(first);
     await rm(join(root, 'pvc-1'), { recursive: true });
     // Written behind our back between the look and the making: only the exclusive link notices.
     const late = shelf().ledger.create({ ...first, state: 'creating' });
-    const second = shelf().pool.root.volumes.create({ ...first, state: 'creating' });
+    const second = shelf().pool.root.volumes.create({ ...first, ...firstVersion(), state: 'creating' });
     expect((await Promise.all([late, second])).sort()).toEqual([false, true]);
   });
 

@@ -1,16 +1,19 @@
 import { type CapacityRange, chooseCapacity, satisfies } from '../domain/capacity.ts';
-import { DriverError } from '../domain/errors.ts';
+import { DriverError, quote } from '../domain/errors.ts';
 import { nameRecord } from '../domain/handle.ts';
 import { sortMountOptions } from '../domain/mount-options.ts';
 import { ownParameters, parseClaim, parseMutableParameters, parseParameters } from '../domain/parameters.ts';
 import { renderTemplate } from '../domain/template.ts';
+import { firstVersion } from '../domain/version.ts';
 import type { Existing, Settings, VolumeRecord, VolumeSource } from '../domain/volume.ts';
-import { abandonCreate } from './abandon.ts';
+import type { DirectoryKind } from '../host/root.ts';
+import { isConflict } from './conflicts.ts';
 import { type Call, type Context, lockKey, pickShelf, type Shelf, type Topology, volumeIdOf } from './context.ts';
-import { finishDelete } from './delete.ts';
+import { finishDelete, rollBackCreate } from './delete.ts';
 import { fillFromSource } from './fill.ts';
 import { holdVolume, planLimit } from './hold.ts';
 import { findOrigin } from './origin.ts';
+import { requireAdmitted, withFreshLedger } from './reserve.ts';
 
 export interface CreateCommand {
   readonly name: string;
@@ -51,7 +54,7 @@ export const createVolume = async (context: Context, command: CreateCommand, cal
 export const viewVolume = (shelf: Shelf, { name, capacityBytes, directory, source }: VolumeRecord): VolumeView => ({
   volumeId: volumeIdOf(shelf, name),
   capacityBytes,
-  attributes: { pool: shelf.pool.name, directory },
+  attributes: { pool: shelf.pool.name, directory, volume: name },
   source,
 });
 
@@ -81,6 +84,7 @@ const planVolume = (context: Context, command: CreateCommand): Plan => {
     existing: command.source === undefined ? (parameters.existing ?? defaults.existing) : 'fail',
     explicit,
     record: {
+      ...firstVersion(),
       name,
       requestedName: command.name,
       directory: renderTemplate(parameters.directory ?? defaults.template, name, claim),
@@ -147,29 +151,51 @@ const makeVolume = async (context: Context, plan: Plan, before: VolumeRecord | u
   const { shelf, existing } = plan;
   const creating = before ?? (await begin(context, shelf, await completePlan(context, plan), existing));
   try {
-    if (creating.source === undefined) await fillDirectory(shelf, creating, existing);
-    else await fillFromSource(context, shelf, creating, plan.explicit);
-    await holdVolume(shelf.pool, creating);
-    const { compression } = creating.settings;
-    if (compression !== undefined) await shelf.pool.root.compress(creating.directory, compression);
+    await requireAdmitted(shelf, creating);
+    const filled = await fill(context, plan, creating);
+    await holdVolume(shelf.pool, filled);
+    const { compression } = filled.settings;
+    if (compression !== undefined) await shelf.pool.root.compress(filled, compression);
+    const inode = await shelf.pool.root.fingerprint(filled.directory);
     context.step('directory ready');
-    const { copy: _, ...made } = creating;
-    const ready: VolumeRecord = { ...made, state: 'ready' };
-    await shelf.ledger.replace(ready);
-    return ready;
+    const { copy: _copy, owner: _owner, ...made } = filled;
+    return await shelf.ledger.replace(filled, { ...made, inode, state: 'ready' });
   } catch (thrown) {
-    await abandonBegun(context, shelf, creating).catch(() => {
-      // The disk does not let us; the record says `creating`, and a repeated call or the next start repairs it.
-    });
-    throw thrown;
+    return resolveFailure(context, shelf, creating, thrown);
   }
 };
 
-/** As the record says by now: where the copy is was written into it meanwhile. */
-const abandonBegun = async (context: Context, shelf: Shelf, { name }: VolumeRecord): Promise<void> => {
-  const record = await shelf.ledger.read(name);
-  if (record !== undefined) await abandonCreate(context, shelf, record);
+const fill = async (context: Context, { shelf, existing, explicit }: Plan, record: VolumeRecord) => {
+  if (record.source !== undefined) return fillFromSource(context, shelf, record, explicit);
+  await fillDirectory(shelf, record, existing);
+  return record;
 };
+
+/**
+ * A failure counts only while the volume is still this call's to make: another controller may have made it ready in
+ * the meantime, or deleted it. Then what has failed here says nothing.
+ */
+const resolveFailure = async (
+  context: Context,
+  shelf: Shelf,
+  { name, uid }: VolumeRecord,
+  thrown: unknown,
+): Promise<VolumeRecord> => {
+  const record = await shelf.ledger.read(name).catch(() => {
+    throw thrown;
+  });
+  if (record?.uid === uid && record.state === 'ready') return record;
+  if (record?.uid !== uid || record.state !== 'creating')
+    throw new DriverError('aborted', 'the volume was deleted while it was created', { cause: thrown });
+  if (isConflict(thrown) || !isOwnWork(context, record)) throw thrown;
+  await rollBackCreate(context, shelf, record).catch(() => {
+    // The disk does not let us; the record says `creating`, and a repeated call or the sweep repairs it.
+  });
+  throw thrown;
+};
+
+const isOwnWork = ({ owners }: Context, { owner }: VolumeRecord): boolean =>
+  owner === undefined || owner === owners.self;
 
 const begin = async (
   context: Context,
@@ -178,34 +204,40 @@ const begin = async (
   existing: Existing,
 ): Promise<VolumeRecord> => {
   const kind = await shelf.pool.root.kindOf(record.directory);
-  if (kind === 'other' || (kind !== 'missing' && existing === 'fail')) throw directoryTaken(record, kind);
+  if (['other', 'elsewhere'].includes(kind) || (kind !== 'missing' && existing === 'fail'))
+    throw directoryTaken(record, kind);
   // What is there may be data, which nobody has counted: csi-subdir volumes enforce does.
   const limit = kind === 'missing' ? await planLimit(shelf.pool) : undefined;
-  const creating = { ...record, adopted: kind !== 'missing', ...(limit === undefined ? {} : { limit }) };
-  // A controller that was just elected knows the sum of the volumes only as it was when it started.
-  if (shelf.pool.reach === 'everywhere' && !shelf.ledger.isFresh()) await shelf.ledger.refresh();
-  if (!(await shelf.ledger.create(creating)))
+  const creating = {
+    ...record,
+    adopted: kind !== 'missing',
+    ...(limit === undefined ? {} : { limit }),
+    ...(record.source === undefined ? {} : { owner: context.owners.self }),
+  };
+  if (!(await withFreshLedger(shelf, () => shelf.ledger.create(creating))))
     throw new DriverError('aborted', 'another controller is making this volume');
   context.step('record made');
   return creating;
 };
 
 const fillDirectory = async ({ pool: { root } }: Shelf, record: VolumeRecord, existing: Existing): Promise<void> => {
-  const made = await root.make(record.directory, record.settings);
+  const made = await root.make(record, record.settings);
   if (made === 'made' || record.adopted) return;
-  // Ours from before a crash while it is empty: until a volume is ready nobody else knows of it.
+  // Left by an earlier attempt while it is empty: until a volume is ready nobody else knows of it.
   const kind = await root.kindOf(record.directory);
   if (kind !== 'empty' && existing === 'fail') throw directoryTaken(record, kind);
-  if (kind === 'empty') await root.own(record.directory, record.settings);
+  if (kind === 'empty') await root.own(record, record.settings);
 };
 
-const directoryTaken = ({ directory }: VolumeRecord, kind: string): DriverError =>
-  new DriverError(
-    'failed-precondition',
-    kind === 'other'
-      ? `directory ${JSON.stringify(directory)} is a link or a file: remove it or choose another template`
-      : `directory ${JSON.stringify(directory)} exists already and belongs to no volume: set existing: adopt to keep its data, or choose another template`,
-  );
+const directoryTaken = ({ directory }: VolumeRecord, kind: DirectoryKind): DriverError =>
+  new DriverError('failed-precondition', `directory ${quote(directory)} ${OBSTACLES[kind] ?? EXISTS}`);
+
+const EXISTS =
+  'exists already and belongs to no volume: set existing: adopt to keep its data, or choose another template';
+const OBSTACLES: Readonly<Partial<Record<DirectoryKind, string>>> = {
+  other: 'is a link or a file: remove it or choose another template',
+  elsewhere: 'is a mount point or lies on another file system than the pool: unmount it or choose another template',
+};
 
 const sameEntries = (a: Readonly<Record<string, string>>, b: Readonly<Record<string, string>>): boolean => {
   const keys = Object.keys(a);

@@ -1,12 +1,13 @@
+import { isCopyFor } from '../domain/copy.ts';
 import { DriverError } from '../domain/errors.ts';
 import type { VolumeRecord } from '../domain/volume.ts';
-import { abandonCreate } from './abandon.ts';
+import { retryConflicts } from './conflicts.ts';
 import { type Call, type Context, findShelf, lockKey, type Shelf } from './context.ts';
-import { markDeleting } from './mark.ts';
+import { refuseMounted } from './mounted.ts';
 
 /**
- * Deletes a volume. An id that is not ours, or that is gone already, is a success: nothing of that name exists. What
- * is renamed is what the record names, whatever the id says; the data itself is purged behind.
+ * Deletes a volume. An id that no volume has is a success. What is renamed is the directory that the record names; the
+ * data itself is purged in the background.
  */
 export const deleteVolume = async (
   context: Context,
@@ -18,28 +19,83 @@ export const deleteVolume = async (
   // It may still be filled from its source: then nobody wants that any more.
   await context.copier.cancel(volumeId);
   return context.locks.run([lockKey(volumeId)], call.signal, async () => {
-    if (context.copier.isRead(volumeId)) throw new DriverError('aborted', 'the volume is being copied');
+    await context.copier.cancelReaders(volumeId);
     const record = await shelf.ledger.read(shelf.handle.name);
-    if (record?.state === 'creating') await abandonCreate(context, shelf, record);
-    else if (record !== undefined) await finishDelete(context, shelf, record);
+    if (record === undefined) return undefined;
+    if (record.state === 'ready') await refuseMounted(context, shelf, record);
+    await finishDelete(context, shelf, record);
     return record;
   });
 };
 
-/** Each step may be the last one before a crash, and may be repeated. */
-export const finishDelete = async (context: Context, shelf: Shelf, record: VolumeRecord): Promise<void> => {
-  const { pool, ledger } = shelf;
-  await markDeleting(ledger, record);
-  context.step('record marked');
-  await putAway(shelf, record);
-  context.step('directory put away');
-  await ledger.remove(record.name);
-  context.purger.wake(pool.name);
+/**
+ * Deletes the volume that a record describes, and no other one of the same name. Any number of processes may do it at
+ * the same time, and each step may be the last one before a crash.
+ */
+export const finishDelete = (context: Context, shelf: Shelf, record: VolumeRecord): Promise<void> =>
+  removeVolume(context, shelf, record, () => true);
+
+/** The same for a volume that is not ready. Leaves it alone once another controller has made it ready. */
+export const rollBackCreate = (context: Context, shelf: Shelf, record: VolumeRecord): Promise<void> =>
+  removeVolume(context, shelf, record, ({ state }) => state !== 'ready');
+
+const removeVolume = (
+  context: Context,
+  shelf: Shelf,
+  { name, uid }: VolumeRecord,
+  isWanted: (record: VolumeRecord) => boolean,
+): Promise<void> =>
+  retryConflicts(async () => {
+    const { pool, ledger } = shelf;
+    const record = await ledger.read(name);
+    if (record?.uid !== uid || !isWanted(record)) return;
+    const deleting = await markDeleting(shelf, record);
+    context.step('record marked');
+    await (deleting.rollback === true ? discardUnfinished(shelf, deleting) : putAway(shelf, deleting));
+    context.step('directory put away');
+    await ledger.remove(deleting);
+    context.purger.wake(pool.name);
+  });
+
+/**
+ * Marks a record before anything of its volume is removed. A disk that is full must not keep anybody from making room
+ * on it: then the deletion continues unmarked, and after a crash the same call again finishes it.
+ */
+const markDeleting = async ({ ledger }: Shelf, record: VolumeRecord): Promise<VolumeRecord> => {
+  if (record.state === 'deleting') return record;
+  const { owner: _, ...rest } = record;
+  const marked: VolumeRecord = {
+    ...rest,
+    state: 'deleting',
+    ...(record.state === 'creating' ? { rollback: true } : {}),
+  };
+  try {
+    return await ledger.replace(record, marked);
+  } catch (thrown) {
+    if (DriverError.from(thrown).kind !== 'no-space') throw thrown;
+    return { ...marked, uid: record.uid, revision: record.revision };
+  }
 };
 
 const putAway = async ({ pool: { root } }: Shelf, record: VolumeRecord): Promise<void> => {
-  const { settings, directory, limit } = record;
+  const { settings, limit } = record;
   if (settings.onDelete === 'delete') return root.trash(record);
   if (limit !== undefined) await root.lift({ ...record, limit });
-  if (settings.onDelete === 'archive') await root.archive(directory);
+  if (settings.onDelete === 'archive') await root.archive(record);
 };
+
+/** Removes a directory that is still empty, or that is a copy. What enforces the size is released with the data. */
+const discardUnfinished = async ({ pool: { root } }: Shelf, record: VolumeRecord): Promise<void> => {
+  const { adopted, source, limit, name, uid } = record;
+  const copies = await root.listCopies();
+  const own = copies.filter((copy) => isCopyFor(copy, { kind: 'volume', name, uid }));
+  const placed = isPlaced(record, copies);
+  if (placed) await root.trash(record);
+  await root.discardCopies(own, record);
+  if (!adopted && source === undefined) await root.removeEmpty(record);
+  if (limit !== undefined && !placed && own.length === 0) await root.giveBack({ name, limit });
+};
+
+/** True when the copy that a record names has become the volume directory. */
+export const isPlaced = ({ copy }: VolumeRecord, copies: readonly string[]): boolean =>
+  copy !== undefined && !copies.includes(copy);

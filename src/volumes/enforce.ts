@@ -8,25 +8,45 @@ import type { Shelf } from './context.ts';
 import { planLimit } from './hold.ts';
 
 /**
+ * Enforces the size of a volume as `enforceOnce` does, and again from its current record where another process has
+ * changed it meanwhile: an earlier run that was killed counts, its change is completed first.
+ */
+export const enforceSize = async (shelf: Shelf, record: VolumeRecord, write: boolean): Promise<void> => {
+  let current = record;
+  for (let left = MAX_CONFLICTS; ; left -= 1) {
+    try {
+      return await enforceOnce(shelf, current, write);
+    } catch (thrown) {
+      const next = await shelf.ledger.read(record.name);
+      if (DriverError.from(thrown).kind !== 'conflict' || left === 0 || next === undefined) throw thrown;
+      current = next;
+    }
+  }
+};
+
+const MAX_CONFLICTS = 10;
+
+/**
  * Holds a volume to its size that was made or adopted before sizes were enforced. The record says `partial` until all
  * of its data counts, so that the same again goes on. Without `write` it is only found out whether it can be done.
  * Throws failed-precondition where it cannot.
  */
-export const enforceSize = async (shelf: Shelf, record: VolumeRecord, write: boolean): Promise<void> => {
+const enforceOnce = async (shelf: Shelf, record: VolumeRecord, write: boolean): Promise<void> => {
   const { pool, ledger } = shelf;
   const limit = record.limit ?? (await planLimit(pool));
   if (limit === undefined) throw new DriverError('failed-precondition', 'sizes are not enforced in its pool');
   if (limit.by === 'qgroup') await requireSubvolume(pool.root, record);
   if (!write) return;
-  if (limit.by === 'project') await ledger.replace({ ...record, limit: { ...limit, partial: true } });
+  if (limit.by === 'project') await ledger.replace(record, { ...record, limit: { ...limit, partial: true } });
   await pool.root.include({ ...record, limit });
   // That takes the longer the more files there are: a driver may have expanded or deleted the volume meanwhile.
   const current = await ledger.read(record.name);
-  if (current?.state !== 'ready') throw new DriverError('not-found', 'it has been deleted');
+  if (current?.uid !== record.uid || current.state !== 'ready')
+    throw new DriverError('not-found', 'it has been deleted');
   const volume = { ...current, limit };
   await requireRoom(pool.root, volume);
   await pool.root.hold(volume, volume.capacityBytes);
-  await ledger.replace({ ...current, limit: wholeOf(limit) });
+  await ledger.replace(current, { ...current, limit: wholeOf(limit) });
 };
 
 const requireSubvolume = async (root: Root, { directory }: VolumeRecord): Promise<void> => {

@@ -1,17 +1,52 @@
 import { type CapacityRange, chooseExpansion } from '../domain/capacity.ts';
-import { type Call, type Context, findVolume, lockKey } from './context.ts';
+import { DriverError } from '../domain/errors.ts';
+import type { VolumeRecord } from '../domain/volume.ts';
+import { isConflict, retryConflicts } from './conflicts.ts';
+import { type Call, type Context, findVolume, lockKey, type Shelf } from './context.ts';
 import { holdVolume } from './hold.ts';
+import { mustReserve, requireAdmitted, withFreshLedger } from './reserve.ts';
 
 /** Raises a volume's size to what is required, at once and in use. The answer is its size, in bytes. */
 export const expandVolume = (context: Context, volumeId: string, range: CapacityRange, call: Call): Promise<number> =>
-  context.locks.run([lockKey(volumeId)], call.signal, async () => {
-    const { pool, ledger, record } = await findVolume(context, volumeId);
-    const capacityBytes = chooseExpansion(record.capacityBytes, range);
-    if (capacityBytes !== record.capacityBytes) {
-      context.step('expansion chosen');
-      await ledger.replace({ ...record, capacityBytes });
-    }
-    // Always: a crash may have left the limit behind.
-    await holdVolume(pool, { ...record, capacityBytes });
-    return capacityBytes;
-  });
+  context.locks.run([lockKey(volumeId)], call.signal, () =>
+    retryConflicts(async () => {
+      const { record, ...shelf } = await findVolume(context, volumeId);
+      const capacityBytes = chooseExpansion(record.capacityBytes, range);
+      const expanded =
+        capacityBytes === record.capacityBytes ? record : await expandRecord(context, shelf, record, capacityBytes);
+      // Always: a crash may have left the old limit.
+      await holdVolume(shelf.pool, expanded);
+      const now = await shelf.ledger.read(record.name);
+      if (now?.uid === record.uid && now.capacityBytes === capacityBytes) return capacityBytes;
+      // Another controller has expanded it further, and one of the two limits was set last.
+      throw new DriverError('conflict', 'another controller expands the volume');
+    }),
+  );
+
+/** The new size counts against the budget before anybody is told of it. */
+const expandRecord = async (
+  context: Context,
+  shelf: Shelf,
+  record: VolumeRecord,
+  capacityBytes: number,
+): Promise<VolumeRecord> => {
+  const { ledger, pool } = shelf;
+  const { reservedBytes: _, ...settled } = record;
+  context.step('expansion chosen');
+  if (!mustReserve(pool, record)) return ledger.replace(record, { ...settled, capacityBytes });
+  const reserved = await withFreshLedger(shelf, () =>
+    ledger.replace(record, { ...record, reservedBytes: capacityBytes }),
+  );
+  context.step('expansion reserved');
+  try {
+    await requireAdmitted(shelf, reserved);
+  } catch (thrown) {
+    // In a conflict the reservation keeps its place before later ones.
+    if (isConflict(thrown)) throw thrown;
+    await ledger.replace(reserved, settled).catch(() => {
+      // Then it stays reserved until the sweep, or the same call again.
+    });
+    throw thrown;
+  }
+  return ledger.replace(reserved, { ...settled, capacityBytes });
+};

@@ -2,12 +2,13 @@ import { createHash } from 'node:crypto';
 import { DriverError, invalid, quote } from '../domain/errors.ts';
 import { formatGroupHandle, nameRecord, parseGroupHandle } from '../domain/handle.ts';
 import { parseSnapshotParameters } from '../domain/parameters.ts';
-import type { SnapshotGroup, SnapshotRecord } from '../domain/snapshot.ts';
+import { isReported, type SnapshotGroup, type SnapshotRecord } from '../domain/snapshot.ts';
+import { retryConflicts } from './conflicts.ts';
 import { type Call, type Context, findVolume, type Shelf, snapshotIdOf, snapshotLockKey } from './context.ts';
 import { refreshAll } from './refresh.ts';
-import { PATIENCE_MS, startSnapshot } from './snapshot.ts';
-import { removeSnapshot } from './snapshot-delete.ts';
-import { readView, type SnapshotView, viewSnapshot } from './snapshot-view.ts';
+import { startSnapshot } from './snapshot.ts';
+import { removeSnapshot, rollBackSnapshot } from './snapshot-delete.ts';
+import { requireReady, type SnapshotView, viewSnapshot } from './snapshot-view.ts';
 
 export interface GroupCommand {
   readonly name: string;
@@ -15,13 +16,12 @@ export interface GroupCommand {
   readonly parameters: Readonly<Record<string, string>>;
 }
 
-/** Snapshots that were asked for together. */
+/** Snapshots that were asked for together, all of them complete. */
 export interface GroupView {
   readonly groupId: string;
   readonly snapshots: readonly SnapshotView[];
   /** Of the first of them. */
   readonly createdAt: Date;
-  readonly ready: boolean;
 }
 
 /**
@@ -36,19 +36,29 @@ export const createGroup = (context: Context, command: GroupCommand, call: Call)
   return context.locks.run([groupLockKey(group.name)], call.signal, async () => {
     const before = await findMembers(context, group.name);
     refuseDifferent(before, group);
+    const made = new Set<string>();
     try {
-      const members = await startMembers(context, group, before, call);
-      for (const { id } of members) await context.copier.wait(id, PATIENCE_MS / members.length);
-      return viewGroup(group.name, await Promise.all(members.map(({ shelf, name }) => readView(shelf, name))));
+      return await completeGroup(context, group, await startMembers(context, group, before, made, call), call);
     } catch (thrown) {
-      // What an earlier call has made stays: it may have been answered.
-      const made = (await findMembers(context, group.name)).filter(({ record }) => !isAmong(before, record));
-      await removeMembers(context, made, call).catch(() => {
-        // The caller has gone, or the storage does not let us; the same call again completes the group.
-      });
+      // A caller that has given up calls again, and waits for the same copies.
+      if (!call.signal.aborted) await takeBack(context, group.name, made, call);
       throw thrown;
     }
   });
+};
+
+const completeGroup = async (
+  context: Context,
+  { name }: SnapshotGroup,
+  members: readonly MemberPlan[],
+  call: Call,
+): Promise<GroupView> => {
+  for (const { id } of members) await context.copier.wait(id, call.signal);
+  for (const member of members) await requireReady(member.shelf, member.name);
+  context.step('members made');
+  const snapshots: SnapshotView[] = [];
+  for (const member of members) snapshots.push(await commitMember(member.shelf, member.name));
+  return viewGroup(name, snapshots);
 };
 
 /** Throws not-found, and invalid-argument when the snapshots are not those of the group. */
@@ -62,8 +72,9 @@ export const getGroup = async (
   if (name === undefined || members.length === 0)
     throw new DriverError('not-found', `group snapshot ${quote(groupId)} does not exist`);
   refuseMismatch(members, snapshotIds);
-  const group = viewGroup(name, members.map(view));
-  return { ...group, ready: group.ready && members.every(({ record }) => isWhole(record, members.length)) };
+  if (!members.every(({ record }) => isReported(record) && isWhole(record, members.length)))
+    throw new DriverError('not-found', `group snapshot ${quote(groupId)} is not complete`);
+  return viewGroup(name, members.map(view));
 };
 
 /** Deletes all snapshots of a group. An id that is not ours, or gone already, is a success. */
@@ -114,6 +125,7 @@ const startMembers = async (
   context: Context,
   group: SnapshotGroup,
   before: readonly Member[],
+  made: Set<string>,
   call: Call,
 ): Promise<readonly MemberPlan[]> => {
   const plans: MemberPlan[] = [];
@@ -123,9 +135,33 @@ const startMembers = async (
     plans.push(there === undefined ? await planMember(context, volumeId, name) : planAgain(there));
   }
   for (const { shelf, name, volume } of plans) {
-    await startSnapshot(context, shelf, { name, requestedName: name, volume, group }, call);
+    const created = await startSnapshot(context, shelf, { name, requestedName: name, volume, group }, call);
+    if (created !== undefined) made.add(created);
   }
   return plans;
+};
+
+/** Only a member that is committed counts: from then on nobody rolls it back any more. */
+const commitMember = (shelf: Shelf, name: string): Promise<SnapshotView> =>
+  retryConflicts(async () => {
+    const record = await requireReady(shelf, name);
+    const committed = isReported(record)
+      ? record
+      : await shelf.snapshots.replace(record, { ...record, committed: true });
+    return viewSnapshot(shelf, committed);
+  });
+
+/** What this call has created, unless another call, here or in another controller, has committed it. */
+const takeBack = async (context: Context, group: string, made: ReadonlySet<string>, call: Call): Promise<void> => {
+  try {
+    for (const { shelf, record } of await findMembers(context, group)) {
+      if (!made.has(record.uid)) continue;
+      const rollBack = () => rollBackSnapshot(context, shelf, record);
+      await context.locks.run([snapshotLockKey(record.name)], call.signal, rollBack);
+    }
+  } catch {
+    // The storage does not let us; the same call again completes the group, or the sweep rolls it back.
+  }
 };
 
 const planMember = async (context: Context, volumeId: string, name: string): Promise<MemberPlan> => {
@@ -146,18 +182,17 @@ const nameMember = ({ name }: SnapshotGroup, volumeId: string): string =>
 
 const isWhole = ({ group }: SnapshotRecord, count: number): boolean => group?.volumeIds.length === count;
 
-const isAmong = (members: readonly Member[], { name }: SnapshotRecord): boolean =>
-  members.some(({ record }) => record.name === name);
-
 const removeMembers = async (context: Context, members: readonly Member[], call: Call): Promise<void> => {
   for (const { shelf, record } of members) {
-    const remove = () => removeSnapshot(context, shelf, record.name);
+    const remove = () => removeSnapshot(context, shelf, record);
     await context.locks.run([snapshotLockKey(record.name)], call.signal, remove);
   }
 };
 
 const refuseMismatch = (members: readonly Member[], snapshotIds: readonly string[]): void => {
-  if (members.length === 0 || snapshotIds.length === 0) return;
+  if (members.length === 0) return;
+  // REQUIRED by the spec; but an id that no group has is answered first, as csi-sanity wants it.
+  if (snapshotIds.length === 0) throw invalid('snapshot_ids', 'at least one id');
   const own = members.map((member) => view(member).snapshotId).sort();
   if (JSON.stringify(own) !== JSON.stringify([...snapshotIds].sort()))
     throw invalid('snapshot_ids', `those of the group (${own.join(', ')})`);
@@ -169,5 +204,4 @@ const viewGroup = (name: string, snapshots: readonly SnapshotView[]): GroupView 
   groupId: formatGroupHandle(name),
   snapshots,
   createdAt: new Date(Math.min(...snapshots.map(({ createdAt }) => createdAt.getTime()))),
-  ready: snapshots.every(({ ready }) => ready),
 });

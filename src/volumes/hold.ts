@@ -70,5 +70,6 @@ export const repairLimits = async (
   return repaired;
 };
 
-const heldOf = ({ name, directory, limit, state }: VolumeRecord): readonly HeldVolume[] =>
-  state === 'ready' && limit !== undefined && isWhole(limit) ? [{ name, directory, limit }] : [];
+/** The volume, if the file system enforces its size. */
+export const heldOf = ({ name, uid, directory, limit, state }: VolumeRecord): readonly HeldVolume[] =>
+  state === 'ready' && limit !== undefined && isWhole(limit) ? [{ name, uid, directory, limit }] : [];

@@ -24,7 +24,7 @@ export interface InlineCommand {
 export const publishInline = (context: NodeContext, command: InlineCommand, call: Call): Promise<void> => {
   const { volumeId, volume, targetPath } = command;
   return context.locks.run([targetPath], call.signal, async () => {
-    await openOnDemand(context, volume.pool, call);
+    await requireInlineBudget(await openOnDemand(context, volume.pool, call), volumeId);
     const made = await createVolume(context, { ...NOTHING, name: volumeId, ...describe(volume) }, call);
     const { pool, record } = await findVolume(context, made.volumeId);
     const table = await context.readMounts();
@@ -38,6 +38,12 @@ export const publishInline = (context: NodeContext, command: InlineCommand, call
     if (pool.mounting === undefined) await pool.root.bind(record.directory, targetPath, []);
     else await pool.mounting.attach(record.directory, targetPath, []);
   });
+};
+
+/** Whoever may make a pod could fill the disk otherwise. A volume that exists is published again. */
+const requireInlineBudget = async ({ pool, ledger }: Shelf, volumeId: string): Promise<void> => {
+  if (pool.inlineBudgetBytes !== undefined || (await ledger.read(nameRecord(volumeId))) !== undefined) return;
+  throw new DriverError('failed-precondition', `pool ${pool.name} has no inline volumes: set its inlineCapacity`);
 };
 
 /** Takes an inline volume from its target and deletes it. Both long done: fine. */

@@ -1,39 +1,52 @@
-import { describeFullness } from '../domain/fullness.ts';
-import { parseHandle } from '../domain/handle.ts';
+import { formatHandle, parseHandle } from '../domain/handle.ts';
 import type { VolumeRecord } from '../domain/volume.ts';
-import type { Pool } from '../pools/pool.ts';
+import { type Condition, conditionOf, conditionsOf, NOT_CHECKED } from './condition.ts';
 import { type Context, findVolume, pickShelf, type Shelf } from './context.ts';
 import { type VolumeView, viewVolume } from './create.ts';
-import { isWhole } from './hold.ts';
-import { type Page, type PageRequest, pageAfter } from './page.ts';
+import { type Page, type PageRequest, type PageRules, pageAfter } from './page.ts';
 import { refresh, refreshAll } from './refresh.ts';
 
-export interface Condition {
-  readonly abnormal: boolean;
-  readonly message: string;
-}
+/** A volume with its health. */
+export type VolumeStatus = VolumeView & { readonly condition: Condition };
 
-/** One volume with its health. Throws not-found. */
-export const getVolume = async (
-  context: Context,
-  volumeId: string,
-): Promise<VolumeView & { readonly condition: Condition }> => {
+/** One volume. Throws not-found. */
+export const getVolume = async (context: Context, volumeId: string): Promise<VolumeStatus> => {
   const { record, ...shelf } = await findVolume(context, volumeId);
-  return { ...viewVolume(shelf, record), condition: await conditionOf(shelf.pool, record) };
+  return { ...viewVolume(shelf, record), condition: audited(context, record, await conditionOf(shelf.pool, record)) };
 };
 
-/** Ready volumes by pool and name. Throws aborted for a token that is not one. */
-export const listVolumes = async (context: Context, request: PageRequest): Promise<Page<VolumeView>> => {
-  const shelves = await refreshAll(context);
-  const views = shelves.flatMap((shelf) =>
-    shelf.ledger.list().flatMap((record) => (record.state === 'ready' ? [viewVolume(shelf, record)] : [])),
-  );
-  return pageAfter(views, ({ volumeId }) => volumeId, parseHandle, request);
+/** Ready volumes by pool and name, each with its health. Throws aborted for a token that is not one. */
+export const listVolumes = async (context: Context, request: PageRequest): Promise<Page<VolumeStatus>> => {
+  const shelves = await refreshAll(context, request.token);
+  const sources = shelves.map(({ pool, ledger }) => ({ pool: pool.name, records: ledger.list() }));
+  const { entries, nextToken } = pageAfter(sources, VOLUMES, request);
+  const byPool = shelves.map(async (shelf): Promise<readonly VolumeStatus[]> => {
+    const records = entries.flatMap(({ source, record }) => (source.pool === shelf.pool.name ? [record] : []));
+    const conditions = await conditionsOf(shelf.pool, records);
+    return records.map((record) => ({
+      ...viewVolume(shelf, record),
+      condition: audited(context, record, conditions.get(record.name) ?? NOT_CHECKED),
+    }));
+  });
+  return { entries: (await Promise.all(byPool)).flat(), nextToken };
+};
+
+/** What the audit has found is told where nothing worse is known. */
+const audited = ({ auditor }: Context, record: VolumeRecord, condition: Condition): Condition => {
+  const problem = auditor.problemOf(record);
+  return condition.abnormal || problem === undefined ? condition : { abnormal: true, message: problem };
+};
+
+const VOLUMES: PageRules<VolumeRecord> = {
+  isListed: ({ state }) => state === 'ready',
+  formatId: formatHandle,
+  parseId: parseHandle,
 };
 
 /**
  * Bytes that new volumes may still ask for: what is left of the budget, else of the file system. Parameters that
- * CreateVolume will refuse are no error here: the scheduler would take it for a lack of room, and nobody would be told.
+ * CreateVolume refuses change nothing here: with 0 the scheduler would report a lack of space, and CreateVolume, which
+ * reports the reason, would never be called.
  */
 export const getCapacity = async (
   context: Context,
@@ -54,25 +67,4 @@ const bytesLeft = async (shelf: Shelf): Promise<number> => {
   if (pool.budgetBytes === undefined) return (await pool.root.space()).availableBytes;
   await refresh(shelf.pool, ledger);
   return Math.max(0, pool.budgetBytes - ledger.allocatedBytes());
-};
-
-const conditionOf = async (pool: Pool, record: VolumeRecord): Promise<Condition> => {
-  switch (await pool.root.kindOf(record.directory)) {
-    case 'empty':
-    case 'directory':
-      return conditionOfUse(pool, record);
-    case 'missing':
-      return { abnormal: true, message: `directory ${JSON.stringify(record.directory)} is missing` };
-    case 'other':
-      return { abnormal: true, message: `${JSON.stringify(record.directory)} is a link or a file, not a directory` };
-  }
-};
-
-const conditionOfUse = async ({ root }: Pool, { limit, ...record }: VolumeRecord): Promise<Condition> => {
-  const [usage] = limit !== undefined && isWhole(limit) ? await root.usages([{ ...record, limit }]) : [];
-  if (usage === undefined) return { abnormal: false, message: 'the directory is there' };
-  const { usedBytes, limitBytes } = usage;
-  if (limitBytes === undefined) return { abnormal: true, message: 'nothing holds the volume to its size any more' };
-  const fullness = describeFullness(usedBytes, limitBytes);
-  return { abnormal: fullness !== undefined, message: fullness ?? 'the directory is there, and has room' };
 };

@@ -1,5 +1,6 @@
 import { parseMutableParameters } from '../domain/parameters.ts';
 import type { Settings } from '../domain/volume.ts';
+import { retryConflicts } from './conflicts.ts';
 import { type Call, type Context, findVolume, lockKey } from './context.ts';
 
 /** Changes what a VolumeAttributesClass may change. The directory first: a repeated call repairs what a crash left. */
@@ -9,18 +10,20 @@ export const modifyVolume = (
   parameters: Readonly<Record<string, string>>,
   call: Call,
 ): Promise<void> =>
-  context.locks.run([lockKey(volumeId)], call.signal, async () => {
-    const { pool, ledger, record } = await findVolume(context, volumeId);
-    const changes = parseMutableParameters(parameters, 'mutable_parameters');
-    const settings: Settings = { ...record.settings, ...changes };
-    if (sameSettings(settings, record.settings)) return;
-    // Nothing about ownership, then nothing of it is touched: an adopted directory, or an fsGroup, has its own.
-    if (OWNERSHIP.some((key) => key in changes)) await pool.root.own(record.directory, settings);
-    const { compression } = changes;
-    if (compression !== undefined) await pool.root.compress(record.directory, compression);
-    context.step('directory owned');
-    await ledger.replace({ ...record, settings });
-  });
+  context.locks.run([lockKey(volumeId)], call.signal, () =>
+    retryConflicts(async () => {
+      const { pool, ledger, record } = await findVolume(context, volumeId);
+      const changes = parseMutableParameters(parameters, 'mutable_parameters');
+      const settings: Settings = { ...record.settings, ...changes };
+      if (sameSettings(settings, record.settings)) return;
+      // Without a new owner or mode the directory is left alone: adopted ones, and those with an fsGroup, have theirs.
+      if (OWNERSHIP.some((key) => key in changes)) await pool.root.own(record, settings);
+      const { compression } = changes;
+      if (compression !== undefined) await pool.root.compress(record, compression);
+      context.step('directory owned');
+      await ledger.replace(record, { ...record, settings });
+    }),
+  );
 
 const OWNERSHIP = ['mode', 'uid', 'gid'] as const;
 

@@ -1,10 +1,9 @@
 import type { Mounter } from '../host/mounter.ts';
-import type { MountEntry, ReadMounts } from '../host/mountinfo.ts';
+import type { MountEntry } from '../host/mountinfo.ts';
 import type { Context } from './context.ts';
 
 /** What the node's operations work with besides. */
 export interface NodeContext extends Context {
-  readonly readMounts: ReadMounts;
   readonly mounter: Mounter;
 }
 

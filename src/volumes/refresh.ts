@@ -1,10 +1,14 @@
 import type { Pool } from '../pools/pool.ts';
 import type { Catalog } from './catalog.ts';
-import type { Context, Shelf } from './context.ts';
+import { type Context, requireOpen, type Shelf } from './context.ts';
 
-/** All shelves by the name of their pool, with what other writers have done. */
-export const refreshAll = async (context: Context): Promise<readonly Shelf[]> => {
-  const shelves = [...context.shelves.values()].sort((a, b) => (a.pool.name < b.pool.name ? -1 : 1));
+/**
+ * All shelves by the name of their pool, with what other writers have done; for a further page of a list, as the first one
+ * has found them. Throws unavailable while any is not open.
+ */
+export const refreshAll = async (context: Context, token = ''): Promise<readonly Shelf[]> => {
+  const shelves = [...requireOpen(context)].sort((a, b) => (a.pool.name < b.pool.name ? -1 : 1));
+  if (token !== '') return shelves;
   await Promise.all(
     shelves.flatMap(({ pool, ledger, snapshots }) => [refresh(pool, ledger), refresh(pool, snapshots)]),
   );

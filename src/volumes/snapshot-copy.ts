@@ -1,10 +1,13 @@
+import { randomBytes } from 'node:crypto';
+import { nameCopy } from '../domain/copy.ts';
 import { DriverError } from '../domain/errors.ts';
 import type { SnapshotRecord } from '../domain/snapshot.ts';
+import { isConflict } from './conflicts.ts';
 import { type Context, type Shelf, snapshotIdOf, volumeIdOf } from './context.ts';
-import { copyAside, findOrigin, type Origin } from './origin.ts';
-import { finishDeleteSnapshot } from './snapshot-delete.ts';
+import { copyOrigin, type Origin } from './origin.ts';
+import { rollBackSnapshot } from './snapshot-delete.ts';
 
-/** Starts the copy of a snapshot, whose record says so, behind the caller. */
+/** Starts the copy of a snapshot in the background. This process owns its record, which says `copying`. */
 export const startCopy = (context: Context, shelf: Shelf, origin: Origin, record: SnapshotRecord): void =>
   context.copier.start({
     id: snapshotIdOf(shelf, record.name),
@@ -12,41 +15,65 @@ export const startCopy = (context: Context, shelf: Shelf, origin: Origin, record
     pool: shelf.pool.name,
     work: async (signal) => {
       try {
-        await takeSnapshot(shelf, origin, record, signal);
+        await takeSnapshot(context, shelf, origin, record, signal);
       } catch (thrown) {
-        await giveUp(context, shelf, record, thrown).catch(() => {
-          // The storage does not let us; the record says `copying`, and a repeated call or the next start repairs it.
-        });
-        throw thrown;
+        await resolveFailure(context, shelf, record, thrown);
       }
     },
   });
 
-/** Goes on with a snapshot whose copy was ended with the process. */
-export const resumeSnapshot = async (context: Context, shelf: Shelf, record: SnapshotRecord): Promise<void> => {
+const takeSnapshot = async (
+  context: Context,
+  shelf: Shelf,
+  origin: Origin,
+  record: SnapshotRecord,
+  cancelled: AbortSignal,
+): Promise<void> => {
+  const { pool, snapshots } = shelf;
+  const copy = nameCopy({ kind: 'snapshot', name: record.name, uid: record.uid }, randomBytes(4).toString('hex'));
+  const done = await context.owners.work(pool, snapshots, record, cancelled, (signal) =>
+    copyOrigin(shelf, origin, { copy }, signal),
+  );
   try {
-    const origin = await findOrigin(context, { kind: 'volume', id: volumeIdOf(shelf, record.volume) });
-    startCopy(context, shelf, origin, record);
+    await pool.root.commitData(copy);
+    const { owner: _, ...made } = done.record;
+    await snapshots.replace(done.record, { ...made, state: 'ready', data: copy });
   } catch (thrown) {
-    if (DriverError.from(thrown).kind !== 'not-found') throw thrown;
-    await finishDeleteSnapshot(context, shelf, record);
+    // After any other failure the record may still become ready: nobody knows whether the change has arrived.
+    if (isConflict(thrown)) await discard(shelf, copy);
+    throw thrown;
   }
 };
 
-/** While this runs, nobody else changes the record: a deletion ends it first. */
-const takeSnapshot = async (shelf: Shelf, origin: Origin, record: SnapshotRecord, signal: AbortSignal) => {
-  const { root } = shelf.pool;
-  // Of a process that has ended between the last two steps.
-  await root.discardData(record.name);
-  const copy = await copyAside(shelf, origin, { kind: 'snapshot', name: record.name }, signal);
-  await root.keep(copy.name, record.name);
-  await shelf.snapshots.replace({ ...record, state: 'ready', sizeBytes: copy.bytes });
+const discard = async ({ pool: { root } }: Shelf, copy: string): Promise<void> => {
+  await root.discardCopies([copy]);
+  await root.discardData([copy]);
 };
 
-/** What may work when it is tried again keeps its record: the caller was told of it. */
-const giveUp = async (context: Context, shelf: Shelf, record: SnapshotRecord, thrown: unknown): Promise<void> => {
+/**
+ * A failure counts only while the snapshot is still this process's to make: another controller may have made it ready
+ * in the meantime, or deleted it. What may succeed when it is tried again keeps its record.
+ */
+const resolveFailure = async (
+  context: Context,
+  shelf: Shelf,
+  { name, uid }: SnapshotRecord,
+  thrown: unknown,
+): Promise<void> => {
   context.purger.wake(shelf.pool.name);
-  if (!PASSING.has(DriverError.from(thrown).kind)) await finishDeleteSnapshot(context, shelf, record);
+  const record = await shelf.snapshots.read(name).catch(() => {
+    throw thrown;
+  });
+  if (record?.uid === uid && record.state === 'ready') return;
+  if (record?.uid !== uid || record.state !== 'copying')
+    throw new DriverError('aborted', 'the snapshot was deleted while it was made', { cause: thrown });
+  const isOwn = record.owner === context.owners.self;
+  if (isOwn && !isConflict(thrown) && !PASSING.has(DriverError.from(thrown).kind)) {
+    await rollBackSnapshot(context, shelf, record).catch(() => {
+      // The storage does not let us: a repeated call or the sweep repairs it.
+    });
+  }
+  throw thrown;
 };
 
 const PASSING: ReadonlySet<string> = new Set(['unavailable', 'unreachable', 'deadline-exceeded']);

@@ -1,7 +1,7 @@
-import { parseSnapshotHandle } from '../domain/handle.ts';
-import type { SnapshotRecord } from '../domain/snapshot.ts';
-import { type Context, findSnapshotShelf, type Shelf, snapshotNotFound } from './context.ts';
-import { type Page, type PageRequest, pageAfter } from './page.ts';
+import { formatHandle, formatSnapshotHandle, parseSnapshotHandle } from '../domain/handle.ts';
+import { isReported, type SnapshotRecord } from '../domain/snapshot.ts';
+import { type Context, findSnapshot } from './context.ts';
+import { type Page, type PageRequest, type PageRules, pageAfter } from './page.ts';
 import { refreshAll } from './refresh.ts';
 import { type SnapshotView, viewSnapshot } from './snapshot-view.ts';
 
@@ -11,11 +11,9 @@ export interface SnapshotFilter {
   readonly volumeId: string | undefined;
 }
 
-/** One snapshot, ready or being copied. Throws not-found. */
+/** One snapshot. Throws not-found, also for one that is not complete yet. */
 export const getSnapshot = async (context: Context, snapshotId: string): Promise<SnapshotView> => {
-  const shelf = findSnapshotShelf(context, snapshotId);
-  const record = await shelf?.snapshots.read(shelf.handle.name);
-  if (shelf === undefined || record === undefined || !isThere(record)) throw snapshotNotFound(snapshotId);
+  const { record, ...shelf } = await findSnapshot(context, snapshotId);
   return viewSnapshot(shelf, record);
 };
 
@@ -25,14 +23,16 @@ export const listSnapshots = async (
   { snapshotId, volumeId }: SnapshotFilter,
   request: PageRequest,
 ): Promise<Page<SnapshotView>> => {
-  const views = (await refreshAll(context))
-    .flatMap(viewAll)
-    .filter((view) => (snapshotId ?? view.snapshotId) === view.snapshotId)
-    .filter((view) => (volumeId ?? view.volumeId) === view.volumeId);
-  return pageAfter(views, (view) => view.snapshotId, parseSnapshotHandle, request);
+  const shelves = await refreshAll(context, request.token);
+  const rules: PageRules<SnapshotRecord> = {
+    isListed: (record, pool) =>
+      isReported(record) &&
+      (snapshotId === undefined || snapshotId === formatSnapshotHandle({ pool, name: record.name })) &&
+      (volumeId === undefined || volumeId === formatHandle({ pool, name: record.volume })),
+    formatId: formatSnapshotHandle,
+    parseId: parseSnapshotHandle,
+  };
+  const sources = shelves.map((shelf) => ({ shelf, pool: shelf.pool.name, records: shelf.snapshots.list() }));
+  const { entries, nextToken } = pageAfter(sources, rules, request);
+  return { entries: entries.map(({ source, record }) => viewSnapshot(source.shelf, record)), nextToken };
 };
-
-const viewAll = (shelf: Shelf): readonly SnapshotView[] =>
-  shelf.snapshots.list().flatMap((record) => (isThere(record) ? [viewSnapshot(shelf, record)] : []));
-
-const isThere = ({ state }: SnapshotRecord): boolean => state !== 'deleting';

@@ -3,27 +3,26 @@ import { formatGroupHandle } from '../domain/handle.ts';
 import type { SnapshotRecord } from '../domain/snapshot.ts';
 import { type Shelf, snapshotIdOf, volumeIdOf } from './context.ts';
 
-/** A snapshot as the caller gets to know it. */
+/** A snapshot as the caller gets to know it: nobody is told of one that is not complete. */
 export interface SnapshotView {
   readonly snapshotId: string;
   readonly volumeId: string;
   readonly sizeBytes: number;
   readonly createdAt: Date;
-  readonly ready: boolean;
   readonly groupId: string | undefined;
 }
 
 export const viewSnapshot = (shelf: Shelf, record: SnapshotRecord): SnapshotView => ({
   snapshotId: snapshotIdOf(shelf, record.name),
   volumeId: volumeIdOf(shelf, record.volume),
-  sizeBytes: record.sizeBytes,
+  sizeBytes: record.capacityBytes,
   createdAt: new Date(record.createdAt),
-  ready: record.state === 'ready',
   groupId: record.group === undefined ? undefined : formatGroupHandle(record.group.name),
 });
 
-export const readView = async (shelf: Shelf, name: string): Promise<SnapshotView> => {
+/** Throws aborted for a snapshot that was deleted, or taken over by another controller, while it was made. */
+export const requireReady = async (shelf: Shelf, name: string): Promise<SnapshotRecord> => {
   const record = await shelf.snapshots.read(name);
-  if (record !== undefined) return viewSnapshot(shelf, record);
-  throw new DriverError('aborted', 'the snapshot was deleted while it was made');
+  if (record?.state === 'ready') return record;
+  throw new DriverError('aborted', 'the snapshot was deleted, or taken over by another controller, while it was made');
 };

@@ -2,6 +2,7 @@ import { DriverError } from '../domain/errors.ts';
 import { nameRecord } from '../domain/handle.ts';
 import { parseSnapshotParameters } from '../domain/parameters.ts';
 import type { SnapshotGroup, SnapshotRecord } from '../domain/snapshot.ts';
+import { firstVersion } from '../domain/version.ts';
 import {
   type Call,
   type Context,
@@ -15,7 +16,7 @@ import {
 import { findOrigin, type Origin } from './origin.ts';
 import { startCopy } from './snapshot-copy.ts';
 import { finishDeleteSnapshot } from './snapshot-delete.ts';
-import { readView, type SnapshotView } from './snapshot-view.ts';
+import { requireReady, type SnapshotView, viewSnapshot } from './snapshot-view.ts';
 
 export interface SnapshotCommand {
   readonly name: string;
@@ -23,12 +24,10 @@ export interface SnapshotCommand {
   readonly parameters: Readonly<Record<string, string>>;
 }
 
-/** Milliseconds a caller waits for the copy before it is told that it goes on behind. */
-export const PATIENCE_MS = 5_000;
-
 /**
- * Takes a snapshot, or answers the one that is there. The copy is made behind the caller: the same call again says
- * how far it is. Throws what it has failed with, once; the call after that begins anew.
+ * Takes a snapshot, or returns the one that is there. A copy is no point in time until it is complete, so the call
+ * waits for it. A caller that gives up does not end the copy: the same call again waits for the same one. Throws what
+ * the copy has failed with, once; the call after that starts again.
  */
 export const createSnapshot = async (context: Context, command: SnapshotCommand, call: Call): Promise<SnapshotView> => {
   parseSnapshotParameters(command.parameters, 'parameters');
@@ -36,8 +35,8 @@ export const createSnapshot = async (context: Context, command: SnapshotCommand,
   if (shelf === undefined) throw volumeNotFound(command.volumeId);
   const name = nameRecord(command.name, 'snapshot');
   await startSnapshot(context, shelf, { name, requestedName: command.name, volume: shelf.handle.name }, call);
-  await context.copier.wait(snapshotIdOf(shelf, name), PATIENCE_MS);
-  return readView(shelf, name);
+  await context.copier.wait(snapshotIdOf(shelf, name), call.signal);
+  return viewSnapshot(shelf, await requireReady(shelf, name));
 };
 
 export interface SnapshotPlan {
@@ -48,15 +47,37 @@ export interface SnapshotPlan {
   readonly group?: SnapshotGroup;
 }
 
-/** Sees to it that there is a record, and a copy on its way unless the snapshot is ready. */
-export const startSnapshot = (context: Context, shelf: Shelf, plan: SnapshotPlan, call: Call): Promise<void> =>
+/**
+ * Makes sure that there is a record, and a copy under way unless the snapshot is ready. Returns the uid of the snapshot
+ * if this call has created it.
+ */
+export const startSnapshot = (
+  context: Context,
+  shelf: Shelf,
+  plan: SnapshotPlan,
+  call: Call,
+): Promise<string | undefined> =>
   context.locks.run([snapshotLockKey(plan.name)], call.signal, async () => {
     refuseOtherPool(context, shelf, plan);
     const before = await readBefore(context, shelf, plan);
-    if (before?.state === 'ready' || context.copier.knows(snapshotIdOf(shelf, plan.name))) return;
+    if (before?.state === 'ready' || context.copier.knows(snapshotIdOf(shelf, plan.name))) return undefined;
     const origin = await findOrigin(context, { kind: 'volume', id: volumeIdOf(shelf, plan.volume) });
-    startCopy(context, shelf, origin, before ?? (await begin(context, shelf, plan, origin)));
+    const record =
+      before === undefined ? await begin(context, shelf, plan, origin) : await takeOver(context, shelf, before);
+    startCopy(context, shelf, origin, record);
+    return before === undefined ? record.uid : undefined;
   });
+
+/** Makes this process the one that copies. Throws aborted while another one does. */
+const takeOver = async (
+  { owners }: Context,
+  { pool, snapshots }: Shelf,
+  record: SnapshotRecord,
+): Promise<SnapshotRecord> => {
+  if (record.owner === owners.self) return record;
+  if (!owners.isAbandoned(pool, record)) throw new DriverError('aborted', 'another controller is taking this snapshot');
+  return snapshots.replace(record, { ...record, owner: owners.self });
+};
 
 const refuseOtherPool = ({ shelves }: Context, { pool }: Shelf, { name }: SnapshotPlan): void => {
   const other = [...shelves.values()].find((shelf) => shelf.pool !== pool && shelf.snapshots.get(name) !== undefined);
@@ -82,11 +103,12 @@ const readBefore = async (context: Context, shelf: Shelf, plan: SnapshotPlan): P
 
 const begin = async (context: Context, shelf: Shelf, plan: SnapshotPlan, origin: Origin): Promise<SnapshotRecord> => {
   const record: SnapshotRecord = {
+    ...firstVersion(),
     ...plan,
-    sizeBytes: 0,
     capacityBytes: origin.capacityBytes,
     ownership: origin.ownership,
     state: 'copying',
+    owner: context.owners.self,
     createdAt: new Date().toISOString(),
   };
   if (!(await shelf.snapshots.create(record)))

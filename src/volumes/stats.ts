@@ -1,9 +1,10 @@
-import { DriverError, quote } from '../domain/errors.ts';
+import { DriverError } from '../domain/errors.ts';
 import { describeFullness } from '../domain/fullness.ts';
 import type { Space } from '../domain/space.ts';
-import type { MountEntry, MountTable } from '../host/mountinfo.ts';
+import { hasBecomeReadOnly, type MountEntry, type MountTable } from '../host/mountinfo.ts';
 import { spaceOf } from '../host/space.ts';
-import type { Condition } from './inspect.ts';
+import { type Condition, READ_ONLY } from './condition.ts';
+import { notMounted, requireMountOf } from './match.ts';
 import { isGone, type NodeContext } from './node-context.ts';
 
 export interface VolumeStats {
@@ -27,9 +28,8 @@ export const createGetVolumeStats = (context: NodeContext): GetVolumeStats => {
     const table = await context.readMounts();
     forgetUnmounted(table);
     const entry = volumePath === undefined ? undefined : table.at(volumePath);
-    if (entry === undefined || volumePath === undefined) {
-      throw new DriverError('not-found', `volume_path: volume ${quote(volumeId)} is not mounted there`);
-    }
+    if (entry === undefined || volumePath === undefined) throw notMounted(volumeId);
+    await requireMountOf(context, volumeId, entry, table);
     try {
       const space = await measure(context, entry, table, volumePath);
       known.set(volumePath, space);
@@ -56,6 +56,7 @@ const measure = ({ shelves }: NodeContext, entry: MountEntry, table: MountTable,
 
 const conditionOf = (entry: MountEntry, { totalBytes, availableBytes }: Space): Condition => {
   if (isGone(entry)) return { abnormal: true, message: 'the directory has been deleted while it was mounted' };
+  if (hasBecomeReadOnly(entry)) return READ_ONLY;
   const fullness = describeFullness(totalBytes - availableBytes, totalBytes);
   return { abnormal: fullness !== undefined, message: fullness ?? 'the volume is mounted' };
 };

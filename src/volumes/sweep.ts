@@ -1,71 +1,103 @@
 import { ownerOf } from '../domain/copy.ts';
-import type { Pool } from '../pools/pool.ts';
-import { abandonCreate } from './abandon.ts';
-import { type Call, type Context, lockKey, type Shelf, snapshotLockKey, volumeIdOf } from './context.ts';
-import { finishDelete } from './delete.ts';
-import { resumeSnapshot } from './snapshot-copy.ts';
-import { finishDeleteSnapshot } from './snapshot-delete.ts';
+import { isReported, type SnapshotRecord } from '../domain/snapshot.ts';
+import type { VolumeRecord } from '../domain/volume.ts';
+import type { Log } from '../log.ts';
+import { type Call, type Context, lockKey, type Shelf, snapshotIdOf, snapshotLockKey, volumeIdOf } from './context.ts';
+import { finishDelete, rollBackCreate } from './delete.ts';
+import { finishDeleteSnapshot, rollBackSnapshot } from './snapshot-delete.ts';
 
-/** What a start has brought to an end: volumes that were never finished, deletions, snapshots that are copied again. */
+/** What a sweep has brought to an end, and what it could not. */
 export interface Swept {
-  readonly abandoned: number;
+  readonly rolledBack: number;
   readonly deleted: number;
-  readonly resumed: number;
+  readonly failed: number;
+}
+
+export interface SweepOptions extends Call {
+  /** True at the start on a root that only this node reaches: nobody else works on what is unfinished. */
+  readonly isAlone: boolean;
+  readonly log: Log;
 }
 
 /**
- * Finishes what a crash has left and nobody may ever ask for again. Deletions are finished by whoever comes first;
- * what is young and `creating` may be another controller's, and is left to it.
+ * Finishes what a process has left that has ended, and that nobody may ever ask for again. Deletions are finished by
+ * whoever comes first. What is being created is rolled back when its owner shows no progress: nobody was told of it.
+ * Each item is on its own: one that fails is logged, counted and left to the next sweep.
  */
-export const sweepShelf = async (context: Context, shelf: Shelf, call: Call): Promise<Swept> => {
-  const oldest = Date.now() - minimumAgeMs(shelf.pool);
-  const isLeft = ({ state, createdAt }: Unfinished): boolean =>
-    state === 'deleting' || (state !== 'ready' && Date.parse(createdAt) <= oldest);
-  const volumes = shelf.ledger.list().filter(isLeft);
-  for (const { name } of volumes) {
-    await context.locks.run([lockKey(volumeIdOf(shelf, name))], call.signal, () => finish(context, shelf, name));
-  }
-  const snapshots = shelf.snapshots.list().filter(isLeft);
-  for (const { name } of snapshots) {
-    await context.locks.run([snapshotLockKey(name)], call.signal, () => finishSnapshot(context, shelf, name));
-  }
-  await discardStray(shelf);
-  context.purger.wake(shelf.pool.name);
-  return {
-    abandoned: count(volumes, 'creating'),
-    deleted: count([...volumes, ...snapshots], 'deleting'),
-    resumed: count(snapshots, 'copying'),
+export const sweepShelf = async (context: Context, shelf: Shelf, options: SweepOptions): Promise<Swept> => {
+  const { pool, ledger, snapshots } = shelf;
+  const swept = { rolledBack: 0, deleted: 0, failed: 0 };
+  const attempt = async (what: object, work: () => Promise<'rolledBack' | 'deleted' | undefined>): Promise<void> => {
+    try {
+      const result = await work();
+      if (result !== undefined) swept[result] += 1;
+    } catch (thrown) {
+      swept.failed += 1;
+      options.log.error({ pool: pool.name, ...what, err: thrown }, 'sweep failed, will be retried');
+    }
   };
+  for (const { name } of ledger.list().filter(isUnfinished))
+    await attempt({ volume: name }, () => sweepVolume(context, shelf, name, options));
+  for (const { name } of snapshots.list().filter((record) => !isReported(record)))
+    await attempt({ snapshot: name }, () => sweepSnapshot(context, shelf, name, options));
+  for (const folder of ['copies', 'data'] as const) await attempt({ folder }, () => discardStray(shelf, folder));
+  context.purger.wake(pool.name);
+  return swept;
 };
 
-interface Unfinished {
-  readonly state: string;
-  readonly createdAt: string;
-}
+const isUnfinished = ({ state, reservedBytes }: VolumeRecord): boolean =>
+  state !== 'ready' || reservedBytes !== undefined;
 
-/** Milliseconds after which something unfinished is nobody's any more. */
-export const minimumAgeMs = ({ reach }: Pool): number => (reach === 'node' ? 0 : 600_000);
+const sweepVolume = (context: Context, shelf: Shelf, name: string, { signal, isAlone }: SweepOptions) =>
+  context.locks.run([lockKey(volumeIdOf(shelf, name))], signal, async () => {
+    const record = await shelf.ledger.read(name);
+    if (record?.state === 'deleting') {
+      await finishDelete(context, shelf, record);
+      return 'deleted';
+    }
+    if (record === undefined || !isUnfinished(record) || !(isAlone || context.owners.isAbandoned(shelf.pool, record)))
+      return undefined;
+    if (record.state === 'creating') await rollBackCreate(context, shelf, record);
+    else await releaseReservation(shelf, record);
+    return 'rolledBack';
+  });
 
-const finish = async (context: Context, shelf: Shelf, name: string): Promise<void> => {
-  const record = await shelf.ledger.read(name);
-  if (record?.state === 'creating') await abandonCreate(context, shelf, record);
-  if (record?.state === 'deleting') await finishDelete(context, shelf, record);
+const releaseReservation = async ({ ledger }: Shelf, record: VolumeRecord): Promise<void> => {
+  const { reservedBytes: _, ...settled } = record;
+  await ledger.replace(record, settled);
 };
 
-const finishSnapshot = async (context: Context, shelf: Shelf, name: string): Promise<void> => {
-  const record = await shelf.snapshots.read(name);
-  if (record?.state === 'copying') await resumeSnapshot(context, shelf, record);
-  if (record?.state === 'deleting') await finishDeleteSnapshot(context, shelf, record);
-};
+const sweepSnapshot = (context: Context, shelf: Shelf, name: string, { signal, isAlone }: SweepOptions) =>
+  context.locks.run([snapshotLockKey(name)], signal, async () => {
+    const record = await shelf.snapshots.read(name);
+    if (record?.state === 'deleting') {
+      await finishDeleteSnapshot(context, shelf, record);
+      return 'deleted';
+    }
+    if (record === undefined || isReported(record) || context.copier.knows(snapshotIdOf(shelf, name))) return undefined;
+    if (!isAlone && !context.owners.isAbandoned(shelf.pool, record)) return undefined;
+    await rollBackSnapshot(context, shelf, record);
+    return 'rolledBack';
+  });
 
-/** Copies whose record has gone; those of what is being made are its maker's. */
-const discardStray = async ({ pool: { root }, ledger, snapshots }: Shelf): Promise<void> => {
-  for (const copy of await root.listCopies()) {
-    const { kind, name } = ownerOf(copy) ?? {};
-    const record = name === undefined ? undefined : await (kind === 'volume' ? ledger : snapshots).read(name);
-    if (record?.state !== 'creating' && record?.state !== 'copying') await root.discardCopies([copy]);
+/** Moves to the trash what was copied for records that do not exist any more, or that have another copy. */
+const discardStray = async (shelf: Shelf, folder: 'copies' | 'data'): Promise<undefined> => {
+  const { root } = shelf.pool;
+  const entries = folder === 'copies' ? await root.listCopies() : await root.listData();
+  for (const entry of entries) {
+    if (!(await isStray(shelf, entry, folder))) continue;
+    await (folder === 'copies' ? root.discardCopies([entry]) : root.discardData([entry]));
   }
 };
 
-const count = (records: readonly Unfinished[], state: string): number =>
-  records.filter((record) => record.state === state).length;
+const isStray = async ({ ledger, snapshots }: Shelf, entry: string, folder: 'copies' | 'data'): Promise<boolean> => {
+  const owner = ownerOf(entry);
+  // Layout 1 names data like its snapshot.
+  if (owner === undefined || (folder === 'data' && owner.uid === undefined)) return false;
+  const record: SnapshotRecord | VolumeRecord | undefined = await (owner.kind === 'volume' ? ledger : snapshots).read(
+    owner.name,
+  );
+  if (record === undefined || (owner.uid !== undefined && record.uid !== owner.uid)) return true;
+  if (record.state !== 'ready') return false;
+  return folder === 'copies' || !('data' in record) || record.data !== entry;
+};

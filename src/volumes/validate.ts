@@ -1,13 +1,12 @@
 import { parseAttributes } from '../domain/attributes.ts';
-import type { VolumeCapability } from '../domain/capability.ts';
-import { sortMountOptions } from '../domain/mount-options.ts';
 import { parseMutableParameters, parseParameters } from '../domain/parameters.ts';
 import type { VolumeRecord } from '../domain/volume.ts';
 import { type Context, findVolume, type Shelf } from './context.ts';
 
 export interface ValidateCommand {
   readonly volumeId: string;
-  readonly capabilities: readonly VolumeCapability[];
+  /** Why no volume could be used in the way that the capabilities describe. */
+  readonly unsupported: string | undefined;
   readonly attributes: Readonly<Record<string, string>>;
   readonly parameters: Readonly<Record<string, string>>;
   readonly mutableParameters: Readonly<Record<string, string>>;
@@ -19,10 +18,9 @@ export interface ValidateCommand {
  */
 export const validateVolume = async (context: Context, command: ValidateCommand): Promise<string | undefined> => {
   const volume = await findVolume(context, command.volumeId);
-  const options = command.capabilities.flatMap(({ mountOptions }) => mountOptions);
-  sortMountOptions(options, volume.pool.mountOptionKind, 'volume_capabilities.mount.mount_flags');
   const { pool } = parseParameters(command.parameters, 'parameters');
   parseMutableParameters(command.mutableParameters, 'mutable_parameters');
+  if (command.unsupported !== undefined) return command.unsupported;
   if (pool !== undefined && pool !== volume.pool.name)
     return `parameters.pool: the volume is in pool ${volume.pool.name}`;
   return isLocatedAt(volume, command.attributes) ? undefined : 'volume_context: it is not that of this volume';

@@ -27,6 +27,7 @@ export interface Container {
   readonly name: string;
   readonly image: string;
   readonly args: readonly string[];
+  readonly livenessProbe?: { readonly httpGet: object };
   readonly securityContext: {
     readonly privileged?: boolean;
     readonly capabilities?: { readonly add?: readonly string[] };

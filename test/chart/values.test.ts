@@ -18,6 +18,21 @@ describe('the chart', () => {
     expect(await helm('lint', CHART, '--strict', '--set', EVERYTHING.join(','))).toContain('0 chart(s) failed');
   });
 
+  it('serves metrics and probes where they are needed only', async () => {
+    const argsOf = async (name: string, ...values: readonly string[]) => {
+      const driver = driverOf(await render(...values), name);
+      return [driver?.args.find((arg) => arg.startsWith('--http=')), driver?.livenessProbe?.httpGet];
+    };
+    const probe = { path: '/healthz', port: 'http' };
+    expect(await argsOf('csi-subdir-local')).toEqual(['--http=$(POD_IP):9808', probe]);
+    const onNode = { ...probe, host: '127.0.0.1' };
+    expect(await argsOf('csi-subdir-shared', ...NFS)).toEqual(['--http=127.0.0.1:9809', onNode]);
+    expect(await argsOf('csi-subdir-shared-controller', ...NFS)).toEqual(['--http=$(POD_IP):9808', probe]);
+    const scraped = [...NFS, 'monitoring.podMonitor.enabled=true'];
+    expect(await argsOf('csi-subdir-shared', ...scraped)).toEqual(['--http=$(POD_IP):9809', probe]);
+    expect(await argsOf('csi-subdir-shared', ...NFS, 'httpHost=0.0.0.0')).toEqual(['--http=0.0.0.0:9809', probe]);
+  });
+
   it('makes these objects without values', async () => {
     expect(names(await render())).toMatchInlineSnapshot(`
       [

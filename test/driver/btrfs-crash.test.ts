@@ -2,10 +2,11 @@ import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { type Btrfs, canBtrfs, createBtrfsGround, mountBtrfs, readBtrfs } from '../support/btrfs.ts';
-import { CRASH_ENTRY, type Story, tryEveryStep } from '../support/crash.ts';
+import { type Story, tryEveryStep } from '../support/crash.ts';
 import { makeHome, removeHome, startDriver, type TestDriver } from '../support/driver.ts';
 import { enforceAtEveryStep } from '../support/enforce-crash.ts';
 import { MIB } from '../support/fill.ts';
+import { programPath } from '../support/programs.ts';
 import { createVolume } from '../support/volume.ts';
 
 describe.runIf(canBtrfs)('on btrfs, killed at every step', () => {
@@ -21,7 +22,7 @@ describe.runIf(canBtrfs)('on btrfs, killed at every step', () => {
       await createVolume(driver, 'pvc-2', {}, 8 * MIB);
       await driver.stop();
       driver = await startDriver({ home });
-      const { steps, ...last } = await enforceAtEveryStep(CRASH_ENTRY, join(home, 'config.yaml'));
+      const { steps, ...last } = await enforceAtEveryStep(programPath('crash-driver'), join(home, 'config.yaml'));
       console.info(`volumes enforce: ${steps.length} steps tried: ${steps.join(', ')}`);
       expect(steps).toContain('limit set');
       expect(last.code).toBe(0);

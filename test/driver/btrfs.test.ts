@@ -119,9 +119,21 @@ describe.runIf(canBtrfs)('a root on btrfs', () => {
     expect(await readFile(at('.csi-subdir/volumes/pvc-1.json'), 'utf8')).toContain('"compression": "lzo"');
   });
 
+  it('has no number of inodes, and reports none', async () => {
+    const volume = await createVolume(driver, 'pvc-1');
+    const paths = await kubeletPaths(driver, 'pvc-1');
+    await stage(driver, volume, paths.staging);
+    await publish(driver, volume, paths);
+    const stats = { volume_id: volume.volume_id, volume_path: paths.target };
+    expect((await driver.node.NodeGetVolumeStats(stats)).usage.map(({ unit }) => unit)).toEqual(['BYTES']);
+    await unpublish(driver, volume.volume_id, paths.target);
+    await unstage(driver, volume.volume_id, paths.staging);
+  });
+
   it('says what it is', async () => {
     expect(driver.output()).toMatch(/"fileSystem":"btrfs".*"subvolumes":true.*"reflink":true.*"msg":"pool opened"/);
     expect((await readdir(at('.csi-subdir'))).sort()).toEqual([
+      'changes',
       'copies',
       'data',
       'pool.json',

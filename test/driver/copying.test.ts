@@ -1,11 +1,12 @@
 import { execFile, execFileSync, spawnSync } from 'node:child_process';
+import { existsSync, statSync } from 'node:fs';
 import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { promisify } from 'node:util';
 import { afterEach, describe, expect, it } from 'vitest';
 import { CANARY_MARKER, fingerprint, plantCanary } from '../support/canary.ts';
 import { isRoot, makeHome, mountsBelow, removeHome, startDriver, type TestDriver } from '../support/driver.ts';
-import { createFrom, createSnapshot, OWN_FOLDERS, takeSnapshot } from '../support/snapshot.ts';
+import { createFrom, createSnapshot, dataOfSnapshot, OWN_FOLDERS, takeSnapshot } from '../support/snapshot.ts';
 import { startSwapping } from '../support/swapping.ts';
 import { codeOf, createVolume, outcomeOf } from '../support/volume.ts';
 
@@ -19,6 +20,16 @@ const copiersOf = (root: string): readonly number[] =>
   execFileSync('ps', ['-eo', 'pid=,args='], { encoding: 'utf8' })
     .split('\n')
     .flatMap((line) => (line.includes('unshare') && line.includes(root) ? [Number.parseInt(line, 10)] : []));
+
+/** What copies the data, once it has begun. */
+const pidsOfCp = (root: string): readonly number[] => {
+  const parents = copiersOf(root).map(String);
+  const rows = execFileSync('ps', ['-eo', 'pid=,ppid=,comm='], { encoding: 'utf8' }).trim().split('\n');
+  return rows.flatMap((row) => {
+    const [pid, parent = '', name] = row.trim().split(/ +/);
+    return name === 'cp' && parents.includes(parent) ? [Number(pid)] : [];
+  });
+};
 
 describe.runIf(isRoot)('a copy', () => {
   let home = '';
@@ -55,30 +66,29 @@ describe.runIf(isRoot)('a copy', () => {
     return { answer };
   };
   /** Enough that a copy cannot end before it is held. */
-  const fill = async (volume: string): Promise<void> => {
-    await run('sh', ['-c', `cd "$1" && seq 30000 | xargs touch`, 'sh', join(home, 'root', volume)]);
+  const fill = async (volume: string, files = 30_000): Promise<void> => {
+    await run('sh', ['-c', `cd "$1" && seq ${files} | xargs touch`, 'sh', join(home, 'root', volume)]);
   };
   const release = (): void => {
     signalCopies('CONT');
   };
 
-  it.each([false, true])('goes on behind, is joined, and keeps its source (shared: %s)', async (shared) => {
+  it.each([false, true])('goes on in the background and is joined by the same call (shared: %s)', async (shared) => {
     const driver = await begin({ shared });
     await createVolume(driver, 'pvc-1');
     await fill('pvc-1');
     const { answer } = await holdCopy(() => createSnapshot(driver, 'snap-1', 'main/pvc-1'));
-    expect(await answer).toMatchObject({ ready_to_use: false, snapshot_id: 'main@snap-1' });
-    expect((await driver.controller.GetSnapshot({ snapshot_id: 'main@snap-1' })).snapshot?.ready_to_use).toBe(false);
-    expect((await driver.controller.ListSnapshots({})).entries).toHaveLength(1);
+    expect(await codeOf(driver.controller.GetSnapshot({ snapshot_id: 'main@snap-1' }))).toBe('NOT_FOUND');
+    expect((await driver.controller.ListSnapshots({})).entries).toEqual([]);
     expect(await codeOf(createFrom(driver, 'pvc-2', 'main@snap-1'))).toBe('NOT_FOUND');
-    expect(await codeOf(driver.controller.DeleteVolume({ volume_id: 'main/pvc-1' }))).toBe('ABORTED');
     expect(await codeOf(createVolume(driver, 'pvc-beside'))).toBe('OK');
     expect(copiersOf(home)).toHaveLength(1);
+    const joined = takeSnapshot(driver, 'snap-1', 'main/pvc-1');
     release();
-    await expect
-      .poll(async () => (await createSnapshot(driver, 'snap-1', 'main/pvc-1')).ready_to_use, { timeout: 60_000 })
-      .toBe(true);
-    expect(await readdir(join(home, 'root/.csi-subdir/data/snap-1'))).toHaveLength(30_000);
+    const snapshot = await joined;
+    expect(snapshot).toMatchObject({ ready_to_use: true, snapshot_id: 'main@snap-1' });
+    expect(await answer.catch(() => snapshot)).toEqual(snapshot);
+    expect(await readdir(await dataOfSnapshot(driver.root, 'snap-1'))).toHaveLength(30_000);
     expect(await codeOf(driver.controller.DeleteVolume({ volume_id: 'main/pvc-1' }))).toBe('OK');
   });
 
@@ -97,7 +107,27 @@ describe.runIf(isRoot)('a copy', () => {
     expect(await mountsBelow(home)).toEqual([]);
   });
 
-  it.each([false, true])('ends with its process, and is begun again at the next start (shared: %s)', async (shared) => {
+  it.each([false, true])('is cancelled by the deletion of its source (shared: %s)', async (shared) => {
+    const driver = await begin({ shared });
+    await createVolume(driver, 'pvc-1');
+    await fill('pvc-1');
+    const cancelled = { code: 'ABORTED', details: 'the copy was cancelled: its source is being deleted' };
+    await takeSnapshot(driver, 'snap-1', 'main/pvc-1');
+    const restore = await holdCopy(() => createFrom(driver, 'pvc-2', 'main@snap-1'));
+    await driver.controller.DeleteSnapshot({ snapshot_id: 'main@snap-1' });
+    expect(await outcomeOf(restore.answer)).toEqual(cancelled);
+    const snapshot = await holdCopy(() => createSnapshot(driver, 'snap-2', 'main/pvc-1'));
+    await driver.controller.DeleteVolume({ volume_id: 'main/pvc-1' });
+    expect(await outcomeOf(snapshot.answer)).toEqual(cancelled);
+    expect(await codeOf(createSnapshot(driver, 'snap-2', 'main/pvc-1'))).toBe('NOT_FOUND');
+    expect(await codeOf(createFrom(driver, 'pvc-2', 'main@snap-1'))).toBe('NOT_FOUND');
+    await driver.controller.DeleteVolume({ volume_id: 'main/pvc-2' });
+    expect(copiersOf(home)).toEqual([]);
+    await expect.poll(() => own('trash'), { timeout: 60_000 }).toEqual([]);
+    expect(await ownFolders()).toEqual({ volumes: [], snapshots: [], data: [], copies: [], trash: [] });
+  });
+
+  it.each([false, true])('ends with its process, and is rolled back or taken over (shared: %s)', async (shared) => {
     const driver = await begin({ shared });
     await createVolume(driver, 'pvc-1');
     await fill('pvc-1');
@@ -105,15 +135,12 @@ describe.runIf(isRoot)('a copy', () => {
     process.kill(driver.pid, 'SIGKILL');
     await driver.ended;
     await expect.poll(() => copiersOf(home), { timeout: 30_000 }).toEqual([]);
-    const again = await start({ shared });
-    const ready = async () => {
-      // Another controller of a shared pool may still be at it: there, only a call makes it anew at once.
-      if (shared) await createSnapshot(again, 'snap-1', 'main/pvc-1');
-      return (await again.controller.GetSnapshot({ snapshot_id: 'main@snap-1' })).snapshot?.ready_to_use;
-    };
-    await expect.poll(ready, { timeout: 60_000 }).toBe(true);
-    expect(await own('copies')).toEqual([]);
-    expect(await readdir(join(home, 'root/.csi-subdir/data/snap-1'))).toHaveLength(30_000);
+    const again = await start({ shared, flags: ['--takeover-ms', '500'] });
+    // Another controller of a shared pool may still work on it: there, only a later call takes it over.
+    if (!shared) expect([await own('snapshots'), await own('copies')]).toEqual([[], []]);
+    await takeSnapshot(again, 'snap-1', 'main/pvc-1');
+    expect(await readdir(await dataOfSnapshot(again.root, 'snap-1'))).toHaveLength(30_000);
+    await expect.poll(() => own('copies'), { timeout: 60_000 }).toEqual([]);
   });
 
   it('is ended even where its worker does not answer any more', async () => {
@@ -130,6 +157,64 @@ describe.runIf(isRoot)('a copy', () => {
     await expect.poll(() => own('trash'), { timeout: 60_000 }).toEqual([]);
     expect([await own('snapshots'), await own('copies')]).toEqual([[], []]);
     expect(driver.output()).not.toContain('"msg":"server does not answer"');
+  });
+
+  it('that is killed in the middle of a file fails, and is complete the next time', async () => {
+    const driver = await begin({ flags: ['--call-timeout-ms', '120000'] });
+    await createVolume(driver, 'pvc-1');
+    await fill('pvc-1', 10_000);
+    const at = (name: string): string => join(driver.root, 'pvc-1', name);
+    await writeFile(at('removed'), 'data');
+    await run('dd', ['if=/dev/zero', `of=${at('big')}`, 'bs=1M', 'count=512']);
+    /** A copy that has begun, and has copied neither file. On a busy machine it may be further when it is stopped. */
+    const stopEarly = async (name: string) => {
+      const answer = createSnapshot(driver, name, 'main/pvc-1');
+      answer.catch(() => {});
+      await expect.poll(() => pidsOfCp(home), { timeout: 30_000, interval: 1 }).toHaveLength(1);
+      const [cp = 0] = pidsOfCp(home);
+      process.kill(cp, 'SIGSTOP');
+      const [copy = ''] = await own('copies');
+      const copied = (file: string): string => join(driver.root, '.csi-subdir/copies', copy, file);
+      if (!existsSync(copied('removed')) && !existsSync(copied('big'))) return { name, answer, cp, copied };
+      process.kill(cp, 'SIGCONT');
+      await answer;
+      return undefined;
+    };
+    let stopped: Awaited<ReturnType<typeof stopEarly>>;
+    for (let attempt = 1; stopped === undefined; attempt += 1) stopped = await stopEarly(`snap-${attempt}`);
+    const { name, answer, cp, copied } = stopped;
+    await rm(at('removed'));
+    process.kill(cp, 'SIGCONT');
+    const begun = (): boolean => existsSync(copied('big')) && statSync(copied('big')).size > 0;
+    await expect.poll(begun, { timeout: 60_000, interval: 1 }).toBe(true);
+    process.kill(cp, 'SIGKILL');
+    expect(await outcomeOf(answer)).toMatchObject({
+      code: 'UNAVAILABLE',
+      details: expect.stringMatching(/^the copy was killed/),
+    });
+    const listed = await driver.controller.ListSnapshots({ snapshot_id: `main@${name}` });
+    expect(listed.entries).toEqual([]);
+    await takeSnapshot(driver, name, 'main/pvc-1');
+    const data = await dataOfSnapshot(driver.root, name);
+    await run('cmp', [at('big'), join(data, 'big')]);
+    expect(await readdir(data)).toHaveLength(10_001);
+  });
+
+  it('of a path that is too long fails with a final code and the reason, and works once it is gone', async () => {
+    const driver = await begin();
+    await createVolume(driver, 'pvc-1');
+    await run('python3', [resolve(import.meta.dirname, '../support/deep.py'), join(driver.root, 'pvc-1'), '8040']);
+    const refused = {
+      code: 'FAILED_PRECONDITION',
+      details: expect.stringMatching(/^a path of more than 4095 bytes cannot be copied: "ddd/),
+    };
+    for (let attempt = 0; attempt < 2; attempt += 1) {
+      expect(await outcomeOf(createSnapshot(driver, 'snap-1', 'main/pvc-1'))).toEqual(refused);
+      expect(await outcomeOf(createFrom(driver, 'pvc-2', 'main/pvc-1'))).toEqual(refused);
+    }
+    await run('find', [join(driver.root, 'pvc-1'), '-mindepth', '1', '-delete']);
+    await takeSnapshot(driver, 'snap-1', 'main/pvc-1');
+    expect(await codeOf(createFrom(driver, 'pvc-2', 'main@snap-1'))).toBe('OK');
   });
 
   it('that fills the disk is taken back, and says so', async () => {

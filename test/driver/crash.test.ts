@@ -62,14 +62,18 @@ const stories = {
     },
   },
   NodeExpandVolume: {
-    arrange: (driver) => makeWithData(driver, {}),
-    act: (driver) =>
+    arrange: async (driver) => {
+      await makeWithData(driver, {});
+      await publish(driver, volume, await kubeletPaths(driver, NAME));
+    },
+    act: async (driver) =>
       driver.node.NodeExpandVolume({
         volume_id: VOLUME.volume_id,
-        volume_path: join(driver.kubeletDir, 'x'),
+        volume_path: (await kubeletPaths(driver, NAME)).target,
         capacity_range: { required_bytes: 2 * GIB },
       }),
     inspect: async (driver) => {
+      await takeDown(driver);
       expect(await listRoot(driver)).toEqual({ root: [NAME], records: [[NAME, 'ready', 2 * GIB]], trash: [] });
       expect(await readFile(join(driver.root, NAME, 'precious'), 'utf8')).toBe('data');
     },
@@ -169,6 +173,7 @@ describe.runIf(canBtrfs)('killed at every step on btrfs, then asked again', () =
 const listRoot = async ({ root }: TestDriver) => {
   const own = join(root, '.csi-subdir');
   expect((await readdir(own)).sort()).toEqual([
+    'changes',
     'copies',
     'data',
     'pool.json',

@@ -1,12 +1,23 @@
 import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { cp, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
 import { BUNDLE, isRoot, makeHome, removeHome, startDriver, type TestDriver } from '../support/driver.ts';
-import { codeOf, createVolume, GIB, outcomeOf } from '../support/volume.ts';
+import { mountImage } from '../support/loop.ts';
+import {
+  codeOf,
+  createVolume,
+  GIB,
+  kubeletPaths,
+  outcomeOf,
+  publish,
+  stage,
+  unpublish,
+  unstage,
+} from '../support/volume.ts';
 
 const run = promisify(execFile);
 
@@ -40,6 +51,7 @@ describe.runIf(isRoot)('what is on disk', () => {
     own = join(root, '.csi-subdir');
     await mkdir(join(own, 'volumes'), { recursive: true });
     await mkdir(join(own, 'trash'));
+    await writeFile(join(own, 'pool.json'), '{"layout":1}\n');
   });
   afterEach(async () => {
     for (const driver of drivers.splice(0)) await driver.stop();
@@ -88,10 +100,10 @@ describe.runIf(isRoot)('what is on disk', () => {
   });
 
   it('is refused where its layout is newer than ours', async () => {
-    await writeFile(join(own, 'pool.json'), '{"layout": 2}');
+    await writeFile(join(own, 'pool.json'), '{"layout": 3}');
     const driver = await start();
     expect(await codeOf(createVolume(driver, 'pvc-1'))).toBe('UNAVAILABLE');
-    expect(driver.output()).toContain('has layout 2, this version knows 1: use a newer driver');
+    expect(driver.output()).toContain('has layout 3, this version knows 2: use a newer driver');
   });
 
   it('is as before when it is full, and the caller is told so', async () => {
@@ -121,6 +133,41 @@ describe.runIf(isRoot)('what is on disk', () => {
     expect(await readdir(root)).toHaveLength(made + 1);
   });
 
+  it('that the kernel has made read-only is an abnormal condition of its volumes', async () => {
+    const home = await makeHome();
+    const unmount = await mountImage('ext4', join(home, 'root'), 64);
+    const ill = await startDriver({ home });
+    try {
+      const volume = await createVolume(ill, 'pvc-1');
+      const paths = await kubeletPaths(ill, 'pvc-1');
+      await stage(ill, volume, paths.staging);
+      await publish(ill, volume, paths);
+      const conditions = async () => {
+        const { entries } = await ill.controller.ListVolumes({});
+        const { status } = await ill.controller.ControllerGetVolume({ volume_id: volume.volume_id });
+        const stats = await ill.node.NodeGetVolumeStats({ volume_id: volume.volume_id, volume_path: paths.target });
+        return [entries[0]?.status?.volume_condition, status?.volume_condition, stats.volume_condition].map(
+          (condition) => condition?.abnormal,
+        );
+      };
+      try {
+        expect(await conditions()).toEqual([false, false, false]);
+        await run('mount', ['-o', 'remount,errors=remount-ro', join(home, 'root')]);
+        const { stdout } = await run('findmnt', ['--noheadings', '--output=SOURCE', join(home, 'root')]);
+        await writeFile(`/sys/fs/ext4/${basename(stdout.trim())}/trigger_fs_error`, '1');
+        expect(await conditions()).toEqual([true, true, true]);
+        expect(await codeOf(createVolume(ill, 'pvc-2'))).toBe('FAILED_PRECONDITION');
+      } finally {
+        await unpublish(ill, volume.volume_id, paths.target);
+        await unstage(ill, volume.volume_id, paths.staging);
+      }
+    } finally {
+      await ill.stop();
+      await unmount();
+      await removeHome(home);
+    }
+  });
+
   it('is listed in pages that stay right while volumes come and go', async () => {
     const driver = await start();
     for (const name of ['c', 'a', 'e', 'b', 'd']) await createVolume(driver, name);
@@ -147,7 +194,7 @@ describe.runIf(isRoot)('what is on disk', () => {
     const remove = () => driver.controller.DeleteVolume({ volume_id: 'main/pvc-1' });
     for (let attempt = 0; attempt < 2; attempt += 1) expect(await codeOf(remove())).toBe('UNAVAILABLE');
     await cp(join(home, 'backup'), own, { recursive: true });
-    expect(await codeOf(remove())).toBe('OK');
+    await expect.poll(() => codeOf(remove()), { timeout: 60_000 }).toBe('OK');
     expect(existsSync(join(root, 'pvc-1'))).toBe(false);
   });
 

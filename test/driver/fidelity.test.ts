@@ -3,7 +3,7 @@ import { join, resolve } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
 import { type Btrfs, canBtrfs, mountBtrfs } from '../support/btrfs.ts';
 import { isRoot, makeHome, removeHome, startDriver, type TestDriver } from '../support/driver.ts';
-import { createFrom, takeSnapshot } from '../support/snapshot.ts';
+import { createFrom, dataOfSnapshot, takeSnapshot } from '../support/snapshot.ts';
 import { createVolume } from '../support/volume.ts';
 
 const ENTRIES = 2_000;
@@ -44,7 +44,9 @@ describe.runIf(isRoot)('what is snapshotted, restored and cloned', () => {
     tree('disturb', at('pvc-1'), seed);
     expect(tree('describe', at('pvc-1'))).not.toEqual(before);
     await createFrom(one, 'pvc-restored', 'main@snap-1');
-    const after = ['pvc-clone', '.csi-subdir/data/snap-1', 'pvc-restored'].map((path) => tree('describe', at(path)));
+    const after = [at('pvc-clone'), await dataOfSnapshot(one.root, 'snap-1'), at('pvc-restored')].map((path) =>
+      tree('describe', path),
+    );
     for (const copy of after) expect(copy.filter((line, index) => line !== before[index])).toEqual([]);
     expect(after.map(({ length }) => length)).toEqual(after.map(() => before.length));
   };

@@ -9,7 +9,7 @@ import { codeOf, createVolume, GIB, kubeletPaths, outcomeOf, unpublish } from '.
 describe.runIf(isRoot)('volumes written into a pod', () => {
   let driver: TestDriver;
   beforeEach(async () => {
-    driver = await startDriver({ pool: { capacity: '10Gi', onDelete: 'retain' } });
+    driver = await startDriver({ pool: { capacity: '10Gi', inlineCapacity: '4Gi', onDelete: 'retain' } });
   });
   afterEach(async () => {
     await driver.stop();
@@ -46,9 +46,33 @@ describe.runIf(isRoot)('volumes written into a pod', () => {
     expect(await directories()).toEqual([]);
   });
 
-  it('count against the capacity of the pool', async () => {
-    expect(await codeOf(publishInline(driver, { size: '11Gi' }))).toBe('RESOURCE_EXHAUSTED');
-    expect(await directories()).toEqual([]);
+  it('have a budget of their own, and count against the capacity of the pool', async () => {
+    expect(await outcomeOf(publishInline(driver, { size: '5Gi' }))).toMatchObject({
+      code: 'RESOURCE_EXHAUSTED',
+      details: expect.stringContaining("the pool's inlineCapacity is used up"),
+    });
+    await createVolume(driver, 'pvc-1', {}, 9 * GIB);
+    expect(await outcomeOf(publishInline(driver, { size: '2Gi' }))).toMatchObject({
+      code: 'RESOURCE_EXHAUSTED',
+      details: expect.stringContaining("the pool's capacity is used up"),
+    });
+    await publishInline(driver, { size: '1Gi' });
+    await unpublishInline(driver);
+    await driver.controller.DeleteVolume({ volume_id: 'main/pvc-1' });
+    // What claims ask for takes nothing from the budget of inline volumes.
+    await publishInline(driver, { size: '4Gi' });
+    await unpublishInline(driver);
+    expect(await directories()).toEqual(['pvc-1']);
+  });
+
+  it('are refused by a pool that has no budget for them', async () => {
+    const without = await startDriver({ pool: { inlineCapacity: undefined } });
+    expect(await outcomeOf(publishInline(without))).toMatchObject({
+      code: 'FAILED_PRECONDITION',
+      details: 'pool main has no inline volumes: set its inlineCapacity',
+    });
+    await without.stop();
+    await removeHome(without.home);
   });
 
   it('are the only ones that unpublish deletes', async () => {

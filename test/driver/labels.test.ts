@@ -5,7 +5,7 @@ import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openDirectory, using } from '../../src/host/directory.ts';
 import { createExec, noObserver } from '../../src/host/exec.ts';
-import { labelTree } from '../../src/host/labels.ts';
+import { countStrays, labelTree } from '../../src/host/labels.ts';
 import { makeHome, removeHome } from '../support/driver.ts';
 import { canMount, mountImage } from '../support/loop.ts';
 import { startSwapping } from '../support/swapping.ts';
@@ -104,5 +104,21 @@ describe.runIf(canMount('xfs'))('labels of a tree', () => {
     expect(await projectsBelow(canary)).toEqual({ 0: 5 });
     await label(tree);
     expect(await projectsBelow(tree)).toEqual({ [PROJECT]: 5 });
+  });
+
+  it('that somebody has changed are counted, with the path of one', async () => {
+    const tree = join(disk, 'audited');
+    await mkdir(join(tree, 'deep/er'), { recursive: true });
+    for (const name of ['a', 'b', 'deep/c', 'deep/er/d']) await writeFile(join(tree, name), 'x');
+    await symlink('/etc/passwd', join(tree, 'link'));
+    await run('mkfifo', [join(tree, 'deep/pipe')]);
+    await label(tree);
+    const count = async () =>
+      using(await openDirectory(tree), (directory) => countStrays(createExec(noObserver), directory, PROJECT));
+    expect(await count()).toEqual({ count: 0, example: '' });
+    await run('chattr', ['-p', '0', join(tree, 'deep/er/d')]);
+    expect(await count()).toEqual({ count: 1, example: 'deep/er/d' });
+    await run('chattr', ['-p', '77', join(tree, 'b'), join(tree, 'deep')]);
+    expect((await count()).count).toBe(3);
   });
 });

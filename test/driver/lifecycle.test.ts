@@ -78,7 +78,7 @@ describe.runIf(isRoot)('a volume from its making to its end', () => {
       'csi.storage.k8s.io/pv/name': 'pvc-t',
     };
     const volume = await createVolume(driver, 'pvc-t', claim);
-    expect(volume.volume_context).toEqual({ pool: 'main', directory: 'shop-orders-pvc-t' });
+    expect(volume.volume_context).toEqual({ pool: 'main', directory: 'shop-orders-pvc-t', volume: 'pvc-t' });
     expect(volume.accessible_topology).toEqual([{ segments: { 'topology.local.csi-subdir.dev/node': 'node-1' } }]);
     await driver.controller.DeleteVolume({ volume_id: volume.volume_id });
   });
@@ -109,7 +109,12 @@ describe.runIf(isRoot)('a volume from its making to its end', () => {
 
   it('retains or archives on request, and adopts only when told', async () => {
     const make = (name: string, extra: Record<string, string>) =>
-      createVolume(driver, name, { directory: 'by-name/data', ...extra });
+      createVolume(driver, name, {
+        directory: '{namespace}/{claim}',
+        'csi.storage.k8s.io/pvc/namespace': 'by-name',
+        'csi.storage.k8s.io/pvc/name': 'data',
+        ...extra,
+      });
     const kept = await make('pvc-keep', { onDelete: 'retain' });
     await writeFile(join(driver.root, 'by-name/data/precious'), 'x');
     await driver.controller.DeleteVolume({ volume_id: kept.volume_id });
@@ -142,7 +147,7 @@ describe.runIf(isRoot)('a volume from its making to its end', () => {
   });
 
   it('serves a static volume whose directory exists', async () => {
-    const kept = await createVolume(driver, 'pvc-static', { directory: 'static', onDelete: 'retain' });
+    const kept = await createVolume(driver, 'static', { directory: '{volume}', onDelete: 'retain' });
     await driver.controller.DeleteVolume({ volume_id: kept.volume_id });
     const volume = { ...kept, volume_id: 'anything the admin likes', volume_context: { directory: 'static' } };
     const paths = await kubeletPaths(driver, 'static');

@@ -1,10 +1,11 @@
 import { lstat, mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
 import { type DriverOptions, isRoot, makeHome, removeHome, startDriver, type TestDriver } from '../support/driver.ts';
+import { programPath } from '../support/programs.ts';
 import { codeOf, createVolume, outcomeOf } from '../support/volume.ts';
 
-const SLOW = resolve(import.meta.dirname, '../support/slow-driver.ts');
+const SLOW = programPath('slow-driver');
 
 describe.runIf(isRoot)('the process', () => {
   const started: TestDriver[] = [];
@@ -54,8 +55,6 @@ describe.runIf(isRoot)('the process', () => {
     const node = await start({ flags: ['--mode', 'node', '--max-volumes-per-node', '7'] });
     expect(await codeOf(node.controller.ListVolumes({}))).toBe('UNIMPLEMENTED');
     expect((await node.node.NodeGetInfo({})).max_volumes_per_node).toBe(7);
-    const { capabilities } = await node.identity.GetPluginCapabilities({});
-    expect(capabilities.map(({ service }) => service?.type)).not.toContain('CONTROLLER_SERVICE');
   });
 
   it('finishes what it has begun when it is stopped, and begins nothing more', async () => {
@@ -97,15 +96,22 @@ describe.runIf(isRoot)('the process', () => {
     expect(await readdir(join(driver.root, '.csi-subdir/volumes'))).toEqual(['pvc-slow.json']);
   });
 
-  it('logs what changed, tells an internal error by its request only, and counts it all', async () => {
+  it('says what is wrong with a file that is in the place of another, with its name', async () => {
     const driver = await start();
+    await mkdir(join(driver.root, '.csi-subdir/volumes/pvc-broken.json'));
+    expect(await outcomeOf(createVolume(driver, 'pvc-broken'))).toEqual({
+      code: 'FAILED_PRECONDITION',
+      details: 'there is a directory in the place of a file: "pvc-broken.json"',
+    });
+  });
+
+  it('logs what changed, tells an internal error by its request only, and counts it all', async () => {
+    const driver = await start({ entry: programPath('faulty-driver') });
     await createVolume(driver, 'pvc-log');
     await driver.identity.Probe({});
     await driver.controller.ListVolumes({});
     await codeOf(createVolume(driver, 'pvc-log', { colour: 'red' }));
-    // Nothing that the driver has a word for: a folder in the place of a record.
-    await mkdir(join(driver.root, '.csi-subdir/volumes/pvc-broken.json'));
-    const { code, details } = await outcomeOf(createVolume(driver, 'pvc-broken'));
+    const { code, details } = await outcomeOf(createVolume(driver, 'pvc-mistake'));
     const lines = driver
       .output()
       .trim()
@@ -123,7 +129,7 @@ describe.runIf(isRoot)('the process', () => {
     ]);
     const { requestId, err } = lines.at(-1);
     expect([code, details]).toEqual(['INTERNAL', `internal error (request ${requestId}, see the driver's log)`]);
-    expect(err.message).toContain('EISDIR');
+    expect(err.message).toContain('a mistake of the program');
     const { text } = await fetchText(driver, '/metrics');
     const labels = 'driver_name="local.csi-subdir.dev",method_name="/csi.v1.Controller/CreateVolume"';
     expect(text).toContain(`csi_plugin_operations_seconds_count{${labels},grpc_status_code="OK"} 1`);
@@ -132,18 +138,30 @@ describe.runIf(isRoot)('the process', () => {
     expect(text).toMatch(/nodejs_eventloop_lag_p99_seconds [\d.e-]+/);
   });
 
-  it('is ready when every pool is open; a pool that is not holds up no other', async () => {
+  it('serves the other pools while one is not open, and reports the reason', async () => {
     const later = join(await makeHome(), 'later');
     homes.add(join(later, '..'));
     const driver = await start({ pools: { later: { hostPath: { path: later } } } });
     expect(await fetchText(driver, '/healthz')).toEqual({ status: 200, text: 'ok\n' });
-    expect(await fetchText(driver, '/readyz')).toEqual({
-      status: 503,
-      text: `pool later is not open: the pool's root ${later} does not exist: make it or mount its disk\n`,
-    });
-    expect((await driver.identity.Probe({})).ready?.value).toBe(false);
+    expect(await fetchText(driver, '/readyz')).toEqual({ status: 200, text: 'ok\n' });
+    expect((await driver.identity.Probe({})).ready?.value).toBe(true);
+    const { text } = await fetchText(driver, '/metrics');
+    expect(text).toContain('csi_subdir_pool_ready{pool="later"} 0');
+    expect(text).not.toMatch(/csi_subdir_(?:volumes|snapshots|pool_allocated_bytes|purge_backlog)\{pool="later"/);
     expect(await codeOf(createVolume(driver, 'pvc-a', { pool: 'main' }))).toBe('OK');
-    expect(await codeOf(createVolume(driver, 'pvc-b', { pool: 'later' }))).toBe('UNAVAILABLE');
+    const notOpen = {
+      code: 'UNAVAILABLE',
+      details: `pool later is not open: its root ${later} does not exist: create it, or mount its disk`,
+    };
+    expect(await outcomeOf(createVolume(driver, 'pvc-b', { pool: 'later' }))).toEqual(notOpen);
+    expect(await outcomeOf(driver.controller.DeleteVolume({ volume_id: 'later/pvc-b' }))).toEqual(notOpen);
+    expect(await outcomeOf(driver.controller.ListVolumes({}))).toEqual(notOpen);
+    expect(await outcomeOf(driver.controller.ListSnapshots({}))).toEqual(notOpen);
+    const deleteGroup = driver.groupController.DeleteVolumeGroupSnapshot({
+      group_snapshot_id: 'group:g',
+      snapshot_ids: ['main@x'],
+    });
+    expect(await outcomeOf(deleteGroup)).toEqual(notOpen);
     await mkdir(later);
     await expect.poll(() => codeOf(createVolume(driver, 'pvc-b', { pool: 'later' })), { timeout: 60_000 }).toBe('OK');
     expect(await fetchText(driver, '/readyz')).toEqual({ status: 200, text: 'ok\n' });

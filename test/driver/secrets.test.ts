@@ -37,6 +37,9 @@ describe.runIf(isRoot)('a secret', () => {
   let mounted: string;
   beforeAll(async () => {
     const home = await makeHome();
+    const root = join(home, 'root');
+    await mkdir(root);
+    await run('mount', ['--bind', root, root]);
     driver = await startDriver({ home, pool: { capacity: '4Gi' } });
     await mkdir(join(driver.root, 'foreign'));
     await symlink('/nonexistent', join(driver.root, 'link'));
@@ -62,6 +65,7 @@ describe.runIf(isRoot)('a secret', () => {
     await unpublish(driver, 'main/pvc-2', join(driver.kubeletDir, 'other'));
     await run('umount', ['--', readOnly]);
     await driver.stop();
+    await run('umount', ['--', driver.root]);
     await removeHome(driver.home);
   });
 
@@ -142,7 +146,6 @@ describe.runIf(isRoot)('a secret', () => {
 
   /** The mount itself fails, whatever was checked before: the pool may not be bound. */
   const publishUnbindable = async () => {
-    await run('mount', ['--bind', driver.root, driver.root]);
     await run('mount', ['--make-unbindable', driver.root]);
     const fields = {
       secrets: SECRETS,
@@ -150,7 +153,7 @@ describe.runIf(isRoot)('a secret', () => {
     };
     const volume_capability = mountCapability('SINGLE_NODE_WRITER', ['nosuid']);
     const outcome = await outcomeOf(send.NodePublishVolume({ ...fields, volume_capability }));
-    await run('umount', ['--', driver.root]);
+    await run('mount', ['--make-private', driver.root]);
     await send.NodeUnpublishVolume({});
     return outcome;
   };
@@ -178,8 +181,8 @@ const attemptsOf = (kubeletDir: string, readOnly: string): readonly Attempt[] =>
     ...to(
       'CreateVolume',
       'FAILED_PRECONDITION',
-      { parameters: { directory: 'foreign' } },
-      { parameters: { directory: 'link' } },
+      { name: 'foreign', parameters: { directory: '{volume}' } },
+      { name: 'link', parameters: { directory: '{volume}' } },
     ),
     ...to('CreateVolume', 'INVALID_ARGUMENT', { name: '' }, { volume_capabilities: [block] }),
     ...to(
@@ -211,8 +214,14 @@ const attemptsOf = (kubeletDir: string, readOnly: string): readonly Attempt[] =>
     ...to('GetSnapshot', 'NOT_FOUND', {}),
     ...to('NodeStageVolume', 'OK', {}),
     ...to('NodeUnstageVolume', 'OK', {}),
-    ...to('NodeStageVolume', 'NOT_FOUND', { volume_context: { pool: 'main', directory: 'gone', [TOKEN_KEY]: TOKENS } }),
-    ...to('NodeStageVolume', 'FAILED_PRECONDITION', { volume_context: { directory: 'link', [TOKEN_KEY]: TOKENS } }),
+    ...to('NodeStageVolume', 'NOT_FOUND', {
+      volume_id: 'static',
+      volume_context: { pool: 'main', directory: 'gone', [TOKEN_KEY]: TOKENS },
+    }),
+    ...to('NodeStageVolume', 'FAILED_PRECONDITION', {
+      volume_id: 'static',
+      volume_context: { directory: 'link', [TOKEN_KEY]: TOKENS },
+    }),
     ...to('NodeStageVolume', 'FAILED_PRECONDITION', { staging_target_path: join(readOnly, 'x') }),
     ...to('NodeStageVolume', 'FAILED_PRECONDITION', { staging_target_path: at('no/parent') }),
     ...to('NodeStageVolume', 'FAILED_PRECONDITION', { staging_target_path: at('file') }),

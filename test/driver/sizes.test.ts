@@ -28,12 +28,16 @@ describe.runIf(canBtrfs)('sizes on btrfs', () => {
     await driver.stop();
     driver = await startDriver({ home, pool });
   };
-  const expand = ({ volume_id }: Volume__Output, bytes: number, limit = 0) =>
-    driver.node.NodeExpandVolume({
+  /** As the kubelet does it where the volume is staged and not published yet. */
+  const expand = async ({ volume_id }: Volume__Output, bytes: number, limit = 0) => {
+    const { staging } = await kubeletPaths(driver, volume_id.replace('/', '-'));
+    return driver.node.NodeExpandVolume({
       volume_id,
-      volume_path: join(driver.kubeletDir, 'x'),
+      volume_path: staging,
+      staging_target_path: staging,
       capacity_range: { required_bytes: bytes, limit_bytes: limit },
     });
+  };
   const conditionOf = async ({ volume_id }: Pick<Volume__Output, 'volume_id'>) =>
     (await driver.controller.ControllerGetVolume({ volume_id })).status?.volume_condition;
   const csiSubdir = (...args: readonly string[]) =>
@@ -144,10 +148,26 @@ describe.runIf(canBtrfs)('sizes on btrfs', () => {
     expect(driver.output()).toContain('volume is not held to its size');
     await disk.btrfs('quota', 'enable', driver.root);
     expect((await conditionOf({ volume_id: 'main/pvc-1' }))?.message).toBe(
-      'nothing holds the volume to its size any more',
+      'the size of the volume is not enforced any more',
     );
     await restart({});
     expect(await disk.limits()).toEqual({ 'pvc-1': 16 * MIB });
+  });
+
+  it('that a pod evades with a subvolume are reported', async () => {
+    await driver.stop();
+    driver = await startDriver({ home, flags: ['--audit-interval-ms', '200'] });
+    await createVolume(driver, 'pvc-1', {}, 8 * MIB);
+    await disk.btrfs('subvolume', 'create', join(driver.root, 'pvc-1/evasion'));
+    const condition = async () =>
+      (await driver.controller.ControllerGetVolume({ volume_id: 'main/pvc-1' })).status?.volume_condition;
+    await expect.poll(condition, { timeout: 60_000 }).toEqual({
+      abnormal: true,
+      message: '1 of its files, directories or subvolumes do not count against its size, such as "evasion"',
+    });
+    await disk.btrfs('subvolume', 'delete', join(driver.root, 'pvc-1/evasion'));
+    await expect.poll(async () => (await condition())?.abnormal, { timeout: 60_000 }).toBe(false);
+    await driver.controller.DeleteVolume({ volume_id: 'main/pvc-1' });
   });
 
   it('keep nobody from deleting a volume while quotas are off', async () => {

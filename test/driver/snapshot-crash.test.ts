@@ -30,7 +30,8 @@ const look = async ({ root }: TestDriver) => {
   for (const path of [...directories.map((name) => join(root, name)), ...data.map((name) => own('data', name))])
     expect(await readFile(join(path, 'file'), 'utf8')).toBe('data');
   const records = [...(await states('volumes')), ...(await states('snapshots'))];
-  return { records, directories, data: data.sort(), copies: await readdir(own('copies')) };
+  const snapshots = data.map((entry) => entry.replace(/^snapshot-(.+)@[0-9a-f]{16}-[0-9a-f]{8}$/, '$1'));
+  return { records, directories, data: snapshots.sort(), copies: await readdir(own('copies')) };
 };
 
 const stories: Readonly<Record<string, Story>> = {

@@ -20,7 +20,11 @@ import {
 } from '../support/volume.ts';
 
 const LANES = [1, 2, 3, 4] as const;
+/** Swaps meet calls by chance: the test goes on for longer where the machine is slow, until they have met often enough. */
 const SECONDS = 16;
+const SECONDS_AT_MOST = 90;
+/** Calls that change something at a path. */
+const SWAPPED = ['CreateVolume', 'ControllerModifyVolume', 'NodeStageVolume', 'NodePublishVolume', 'DeleteVolume'];
 
 /** What a call may end with while its directory is a link, is away, or is back again. */
 const EXPECTED: Readonly<Record<string, readonly string[]>> = {
@@ -90,9 +94,23 @@ describe.runIf(isRoot)('links put in the place of directories', () => {
       await take('NodeUnstageVolume', unstage(driver, volume_id, paths.staging));
     };
 
-    const end = performance.now() + SECONDS * 1000;
+    /** What has not happened often enough to show anything. */
+    const rare = () =>
+      [
+        { what: 'swaps', count: swapping.count(), above: 1000 },
+        { what: 'FAILED_PRECONDITION', count: tally.total('FAILED_PRECONDITION'), above: 20 },
+        ...SWAPPED.flatMap((rpc) => [
+          { what: `${rpc}: OK`, count: tally.total('OK', rpc), above: 20 },
+          { what: `${rpc}: FAILED_PRECONDITION`, count: tally.total('FAILED_PRECONDITION', rpc), above: 0 },
+        ]),
+      ].filter(({ count, above }) => count <= above);
+    const started = performance.now();
+    const isOver = (): boolean => {
+      const seconds = (performance.now() - started) / 1000;
+      return seconds > SECONDS_AT_MOST || (seconds > SECONDS && rare().length === 0);
+    };
     const run = async (lane: number): Promise<void> => {
-      for (let round = 1; performance.now() < end; round += 1) {
+      for (let round = 1; !isOver(); round += 1) {
         const volume = await take('CreateVolume', createVolume(driver, `pvc-${lane}`, parametersOf(lane)));
         if (volume !== undefined) await use(volume, lane, round);
         await take('DeleteVolume', driver.controller.DeleteVolume({ volume_id: `main/pvc-${lane}` }));
@@ -104,23 +122,12 @@ describe.runIf(isRoot)('links put in the place of directories', () => {
       await swapping.stop();
     }
 
-    process.stdout.write(`${tally.format(`${swapping.count()} swaps in ${SECONDS} s`)}\n`);
+    process.stdout.write(`${tally.format(`${swapping.count()} swaps`)}\n`);
     expect([...new Set(wrong)].map((text) => explain(driver, text))).toEqual([]);
     expect(await fingerprint(canary)).toEqual(before);
     expect(await mountsBelow(driver.home)).toEqual([]);
-    expect(driver.output()).not.toContain('unhandled rejection');
-    expect(swapping.count()).toBeGreaterThan(1000);
-    for (const rpc of [
-      'CreateVolume',
-      'ControllerModifyVolume',
-      'NodeStageVolume',
-      'NodePublishVolume',
-      'DeleteVolume',
-    ]) {
-      expect([rpc, tally.total('OK', rpc) > 20]).toEqual([rpc, true]);
-      expect([rpc, tally.total('FAILED_PRECONDITION', rpc) > 0]).toEqual([rpc, true]);
-    }
-    expect(tally.total('FAILED_PRECONDITION')).toBeGreaterThan(20);
+    expect(driver.output()).not.toContain('unexpected error');
+    expect(rare()).toEqual([]);
     await expectCleanEnd(driver);
     expect(await fingerprint(canary)).toEqual(before);
   });
@@ -128,20 +135,20 @@ describe.runIf(isRoot)('links put in the place of directories', () => {
   it.for(['.csi-subdir', '.csi-subdir/trash', '.csi-subdir/volumes'])(
     'in the place of %s lead nowhere',
     async (folder, { expect }) => {
-      const volume = await createVolume(driver, 'pvc-own', { directory: 'own' });
+      const volume = await createVolume(driver, 'own', { directory: '{volume}' });
       const path = join(driver.root, folder);
       await rename(path, `${path}.aside`);
       await symlink(canary, path);
       // Twice, as a sidecar would: what the first call has left must not lead the second one astray.
       const deleteOnce = () => codeOf(driver.controller.DeleteVolume({ volume_id: volume.volume_id }));
       const [first, deleted] = [await deleteOnce(), await deleteOnce()];
-      const created = await codeOf(createVolume(driver, 'pvc-new', { directory: 'new' }));
+      const created = await codeOf(createVolume(driver, 'new', { directory: '{volume}' }));
       await unlink(path);
       await rename(`${path}.aside`, path);
       const after = await fingerprint(canary);
       const there = await readdir(driver.root);
       await driver.controller.DeleteVolume({ volume_id: volume.volume_id });
-      await driver.controller.DeleteVolume({ volume_id: 'main/pvc-new' });
+      await driver.controller.DeleteVolume({ volume_id: 'main/new' });
 
       expect(after.filter((line) => !before.includes(line))).toEqual([]);
       expect(after).toHaveLength(before.length);

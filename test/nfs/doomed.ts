@@ -11,17 +11,20 @@ export type Life = Readonly<Record<string, (driver: TestDriver) => Promise<unkno
 
 /**
  * Makes each call until it is answered, by a driver that dies at its next step, and its next; looks what is there after
- * each of them. Answers the steps, each with its call.
+ * each of them. Returns the steps, each with its call; `only` names those that count, where others are shown elsewhere.
  */
 export const dieAtEveryStep = async (
   pool: object,
   home: string,
   life: Life,
   look: (call: string, driver: TestDriver) => Promise<void>,
+  only?: readonly string[],
 ): Promise<readonly string[]> => {
   const fuse = createFuse();
   const entry = variable('CRASH_DRIVER');
-  const start = () => startShared({ main: pool }, { home, entry, env: { CRASH_AT: fuse.at() }, impatient: true });
+  const counted = only === undefined ? {} : { CRASH_ONLY: only.join('|') };
+  const start = () =>
+    startShared({ main: pool }, { home, entry, env: { CRASH_AT: fuse.at(), ...counted }, impatient: true });
   let driver = await start();
   for (const [call, send] of Object.entries(life)) {
     while (!(await succeeds(driver, call, send))) {

@@ -18,7 +18,7 @@ export interface Server {
 export type Fault = 'drop' | 'stop' | 'unplug' | 'hide' | 'close' | 'reboot';
 export type Remedy = 'heal' | 'start' | 'plug' | 'show';
 /** Is root on a client root on the server? */
-export type Setting = 'squash' | 'trust';
+export type Setting = 'squash' | 'trust' | 'root' | 'unroot';
 
 export const variable = (name: string): string => {
   const value = process.env[name];
@@ -35,6 +35,10 @@ export const srv = async (what: Fault | Remedy | Setting, { name }: Server): Pro
   await promisify(execFile)('srv', [what, name]);
 };
 
+/** Runs a command as the server does, with its mounts; returns what it prints. */
+export const execOn = async ({ name }: Server, ...command: readonly string[]): Promise<string> =>
+  (await promisify(execFile)('srv', ['exec', name, ...command])).stdout;
+
 /** Takes everything from an export, as an admin would on the server. */
 export const clear = async ({ directory }: Server): Promise<void> => {
   for (const entry of await readdir(directory)) await rm(join(directory, entry), { recursive: true });
@@ -49,9 +53,9 @@ export const until = async (what: string, ms: number, isTrue: () => boolean | Pr
   }
 };
 
-/** What was deleted is purged behind everybody's back, below the root of a pool. */
-export const trashIsEmpty = (root: string, ms: number): Promise<void> =>
-  until('the trash is empty', ms, async () => (await readdir(join(root, '.csi-subdir/trash'))).length === 0);
+/** What was deleted is purged in the background, one entry after the other: many of them take minutes here. */
+export const trashIsEmpty = (root: string): Promise<void> =>
+  until('the trash is empty', 600_000, async () => (await readdir(join(root, '.csi-subdir/trash'))).length === 0);
 
 /** As the sidecars do: what may still be in progress is asked for again. */
 export const persist = (send: () => Promise<unknown>): Promise<void> => {

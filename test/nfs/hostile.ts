@@ -80,7 +80,7 @@ const leadAstray: Work = async (driver, subject) => {
   const { NodeStageVolume } = validRequests(driver, subject);
   const answers: string[] = [];
   for (const [code, attributes] of ATTRIBUTES) {
-    const outcome = await outcomeOf(NodeStageVolume({ volume_context: attributes }));
+    const outcome = await outcomeOf(NodeStageVolume({ volume_id: 'static', volume_context: attributes }));
     const isRight = outcome.code === code;
     if (!isRight) answers.push(`${JSON.stringify(attributes)}: ${outcome.code}, not ${code}: ${outcome.details}`);
   }

@@ -1,12 +1,13 @@
 import assert from 'node:assert/strict';
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { mkdtemp, rmdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { codeOf } from '../support/volume.ts';
 import { measure, pathsFor, requestsFor } from './calls.ts';
-import { A, B, srv } from './ground.ts';
+import { A, B, clear, EXPORT, srv, trashIsEmpty } from './ground.ts';
 import { endShared, poolOn, startShared } from './shared-driver.ts';
 import { inSeconds } from './table.ts';
 import type { Tests } from './tests.ts';
@@ -15,6 +16,7 @@ import type { Tests } from './tests.ts';
 export const neighbourTests: Tests = {
   'a pod that waits for a silent server loses nothing when another pod is deleted': () => waitBesideDeletion(),
   'a node that has mounted nothing yet mounts from B while A is silent': () => mountFirstFromB(),
+  'a local pool with project quotas does not notice a silent server of the same node': () => enforceBeside(),
 };
 
 /** Force ends all that waits for the server on a file system: it must not reach the volume of another pod. */
@@ -72,4 +74,26 @@ const mountFirstFromB = async (): Promise<void> => {
   for (const driver of [node, controller]) await endShared(driver);
   assert.equal(staged.code, 'OK');
   assert.ok(staged.ms < 10_000, `B waited for A: ${inSeconds(staged.ms)} s`);
+};
+
+/** The quota tools look at all NFS mounts of the node before they do anything. */
+const enforceBeside = async (): Promise<void> => {
+  await clear(B);
+  const mounted = await mkdtemp('/tmp/csi-subdir-test-nas-');
+  const run = promisify(execFile);
+  await run('mount', ['-t', 'nfs', '-o', 'nfsvers=4', `${A.address}:${EXPORT}`, mounted]);
+  const local = await startShared({ main: { hostPath: { path: B.directory }, sizes: 'enforce' } });
+  const { CreateVolume, DeleteVolume } = requestsFor(local, 'main', 'beside');
+  try {
+    await srv('drop', A);
+    assert.equal(await codeOf(CreateVolume()), 'OK');
+    assert.equal(await codeOf(DeleteVolume()), 'OK');
+    await trashIsEmpty(B.directory);
+  } finally {
+    await srv('heal', A);
+    await endShared(local);
+    await run('umount', ['--lazy', mounted]);
+    await rmdir(mounted);
+    await clear(B);
+  }
 };

@@ -73,7 +73,7 @@ const leaveNothing = async (driver: TestDriver): Promise<void> => {
     await requests.NodeUnstageVolume();
     await requests.DeleteVolume();
   }
-  for (const { directory } of [A, B]) await trashIsEmpty(directory, 60_000);
+  for (const { directory } of [A, B]) await trashIsEmpty(directory);
   await driver.stop();
   for (const { directory } of [A, B]) await makeOld(recordsOf(directory));
   await endShared(await startShared(POOLS, { home: driver.home }));

@@ -1,7 +1,9 @@
+import { diskTests } from './disk.ts';
 import { hostileTests } from './hostile.ts';
 import { lossTests } from './loss.ts';
 import { neighbourTests } from './neighbour.ts';
 import { createOutageTests } from './outages.ts';
+import { rivalTests } from './rivals.ts';
 import { sanityTests } from './sanity.ts';
 import { sizesTests } from './sizes.ts';
 import { storyTests } from './story.ts';
@@ -12,10 +14,13 @@ const main = async (): Promise<number> =>
   runTests(
     {
       sanity: sanityTests,
-      story: storyTests,
       hostile: hostileTests,
       sizes: sizesTests,
       loss: lossTests,
+      rivals: rivalTests,
+      disk: diskTests,
+      story: storyTests,
+      // What has bounds comes last: a machine that does other things beside has finished them then.
       neighbour: neighbourTests,
       outage: createOutageTests(),
     },

@@ -9,6 +9,8 @@ export interface NfsSettings {
   /** The controller works in the exported directory itself. */
   readonly local?: boolean;
   readonly more?: Readonly<Record<string, unknown>>;
+  /** Left out: the export that both servers have. */
+  readonly exported?: string;
 }
 
 export interface SharedOptions {
@@ -17,18 +19,21 @@ export interface SharedOptions {
   readonly env?: Readonly<Record<string, string>>;
   /** Another program than the one that ships. */
   readonly entry?: string;
+  /** A command that becomes the driver: it is given the driver's command as its last arguments. */
+  readonly through?: readonly string[];
   /** Do not wait until the pools are open. */
   readonly impatient?: boolean;
 }
 
 /** A pool of the configuration on one of the servers. */
 export const poolOn = (server: Server, settings: NfsSettings = {}): Readonly<Record<string, unknown>> => {
-  const { mountOptions = [], local = false, more } = settings;
+  const { mountOptions = [], local = false, more, exported = EXPORT } = settings;
   const patient = ['soft', 'timeo=30', 'retrans=2', 'actimeo=1'];
   const controller = local ? { localPath: server.directory } : { mountOptions: [...patient, ...mountOptions] };
   return {
-    nfs: { server: server.address, export: EXPORT, mountOptions, controller },
+    nfs: { server: server.address, export: exported, mountOptions, controller },
     capacity: '200Gi',
+    inlineCapacity: '50Gi',
     ...more,
   };
 };
@@ -46,11 +51,16 @@ export const startShared = async (
     pools,
     flags: ['--mount-dir', mountDirOf(home), ...(options.flags ?? [])],
     ...(options.env === undefined ? {} : { env: options.env }),
+    ...(options.through === undefined ? {} : { through: options.through }),
     entry: options.entry ?? variable('DRIVER'),
   });
   if (options.impatient !== true && !options.flags?.includes('node')) {
     const isOpen = (pool: string) => new RegExp(`"pool":"${pool}".*"msg":"pool opened"`).test(driver.output());
-    await until('the pools are open', 60_000, () => ['main', ...Object.keys(pools)].every(isOpen));
+    await until('the pools are open', 180_000, () => ['main', ...Object.keys(pools)].every(isOpen)).catch(
+      (thrown: unknown) => {
+        throw new Error(`${thrown}: ${driver.output().slice(-4_000)}`);
+      },
+    );
   }
   return driver;
 };

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { cp, mkdir, mkdtemp, readdir, readFile, rmdir, stat, writeFile } from 'node:fs/promises';
+import { chmod, cp, mkdir, mkdtemp, open, readdir, readFile, rm, rmdir, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import type { Volume__Output } from '../../src/gen/csi/v1/Volume.ts';
@@ -12,13 +12,14 @@ import {
   createVolume,
   kubeletPaths,
   mountCapability,
+  outcomeOf,
   publish,
   stage,
   unpublish,
   unstage,
 } from '../support/volume.ts';
 import { A, A_BY_IPV6, B, clear, EXPORT, type Server, srv, trashIsEmpty, until } from './ground.ts';
-import { endShared, poolOn, startShared } from './shared-driver.ts';
+import { endShared, mountDirOf, poolOn, startShared } from './shared-driver.ts';
 import type { Tests } from './tests.ts';
 
 /** What users do with volumes on an export, from beginning to end. */
@@ -30,6 +31,8 @@ export const storyTests: Tests = {
   'a shared path that is an NFS mount of the node': () => sharePath(),
   'an inline volume lives as long as its pod, also beside a silent server': () => writeIntoPod(),
   'an export that squashes root': () => useSquashed(),
+  'the root of an NFSv4 server': () => useRoot(),
+  'a server whose name cannot be resolved': () => failToResolve(),
 };
 
 const SHARED = 'MULTI_NODE_MULTI_WRITER';
@@ -143,7 +146,7 @@ const sharePath = async (): Promise<void> => {
     assert.equal((await driver.node.NodeGetVolumeStats(stats)).volume_condition?.abnormal, false);
     for (const { detach } of pods) await detach();
     for (const { volume_id } of volumes) await driver.controller.DeleteVolume({ volume_id });
-    await trashIsEmpty(path, 30_000);
+    await trashIsEmpty(path);
     await endShared(driver);
   } finally {
     await run('umount', ['--lazy', mounted]);
@@ -155,6 +158,8 @@ const sharePath = async (): Promise<void> => {
 /** Nobody but the node makes and deletes it. */
 const writeIntoPod = async (): Promise<void> => {
   const pools = { main: poolOn(A), spare: poolOn(B) };
+  // The controller makes the pools; a node never does.
+  await endShared(await startShared(pools));
   const home = await makeHome();
   const flags = ['--mode', 'node'];
   const node = await startShared(pools, { home, flags });
@@ -188,7 +193,7 @@ const writeIntoPod = async (): Promise<void> => {
 
 const leaveNothing = async ({ directory }: Server): Promise<void> => {
   assert.deepEqual(await readdir(join(directory, '.csi-subdir/volumes')), []);
-  await trashIsEmpty(directory, 30_000);
+  await trashIsEmpty(directory);
 };
 
 /** What root makes there belongs to nobody, and root may not give it to anybody. */
@@ -204,14 +209,94 @@ const useSquashed = async (): Promise<void> => {
     assert.equal((await stat(join(A.directory, 'squashed/note'))).uid, 65534);
     await pod.detach();
     await driver.controller.DeleteVolume({ volume_id: volume.volume_id });
-    await trashIsEmpty(A.directory, 30_000);
+    await trashIsEmpty(A.directory);
+    const mount = await mountIdOf(driver);
+    // As long as the mount is in use, its number is given to no other one.
+    const held = await open(join(mountDirOf(driver.home), 'main'));
     assert.equal(await codeOf(createVolume(driver, 'given', { uid: '1000' })), 'FAILED_PRECONDITION');
     assert.deepEqual(await readdir(A.directory), ['.csi-subdir']);
+    await closeAndDelete(driver);
+    // What the server denies below the root is no reason to take the mount from under a copy.
+    assert.equal(await mountIdOf(driver), mount);
+    await held.close();
   } finally {
     await endShared(driver);
     await srv('trust', A);
     await clear(A);
   }
+};
+
+/** Where a server has a root of its own (fsid=0), what it exports lies below `/`. */
+const useRoot = async (): Promise<void> => {
+  await srv('root', A);
+  const root = join(A.directory, '..');
+  const driver = await startShared({ main: poolOn(A, { exported: '/' }) });
+  try {
+    const volume = await createVolume(driver, 'below-root');
+    const pod = await attach(driver, volume);
+    await writeFile(join(pod.path, 'note'), 'below the root');
+    assert.equal(await readFile(join(root, 'below-root/note'), 'utf8'), 'below the root');
+    await pod.detach();
+    await driver.controller.DeleteVolume({ volume_id: volume.volume_id });
+    await trashIsEmpty(root);
+  } finally {
+    await endShared(driver);
+    await srv('unroot', A);
+    await rm(join(root, '.csi-subdir'), { recursive: true, force: true });
+  }
+};
+
+/** A name that cannot be resolved is a reason that the log and the answer give. */
+const failToResolve = async (): Promise<void> => {
+  // Without a server of names, none is waited for.
+  await writeFile('/tmp/resolv.conf', '');
+  await run('mount', ['--bind', '/tmp/resolv.conf', '/etc/resolv.conf']);
+  const unknown = { ...A, address: 'no-such-server.invalid' };
+  const driver = await startShared({ main: poolOn(unknown), spare: poolOn(B) }, { impatient: true });
+  try {
+    let details = '';
+    await until('the reason is known', 120_000, async () => {
+      details = (await outcomeOf(createVolume(driver, 'none', { pool: 'main' }))).details;
+      return /name of the server cannot be resolved/.test(details);
+    }).catch((thrown: unknown) => assert.fail(`${thrown}: ${details}`));
+    await until('the other pool is served', 120_000, async () => {
+      const made = createVolume(driver, 'beside', { pool: 'spare' });
+      return (await codeOf(made)) === 'OK';
+    });
+    await driver.controller.DeleteVolume({ volume_id: 'spare/beside' });
+  } finally {
+    await endShared(driver);
+    await run('umount', ['/etc/resolv.conf']);
+    await clear(B);
+  }
+};
+
+/** A pod whose user is the squashed root denies the controller, which is the same user, everything. */
+const closeAndDelete = async (driver: TestDriver): Promise<void> => {
+  const volume = await createVolume(driver, 'closed');
+  const pod = await attach(driver, volume);
+  for (const [folder, mode] of [
+    ['read-only', 0o555],
+    ['read-only-too', 0o500],
+    ['closed', 0],
+  ] as const) {
+    const path = join(pod.path, folder);
+    await mkdir(join(path, 'inner'), { recursive: true });
+    await writeFile(join(path, 'inner/file'), 'x');
+    await chmod(join(path, 'inner'), mode);
+    await chmod(path, mode);
+  }
+  await chmod(pod.path, 0o555);
+  await pod.detach();
+  await driver.controller.DeleteVolume({ volume_id: volume.volume_id });
+  await trashIsEmpty(A.directory);
+};
+
+/** Another mount of the same export has another one. */
+const mountIdOf = async ({ home }: TestDriver): Promise<string> => {
+  const table = await readFile('/proc/self/mountinfo', 'utf8');
+  const line = table.split('\n').find((entry) => entry.split(' ')[4] === join(mountDirOf(home), 'main'));
+  return line?.split(' ')[0] ?? 'not mounted';
 };
 
 const repoint = async (): Promise<void> => {

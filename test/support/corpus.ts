@@ -108,8 +108,8 @@ export const KEYS = [
 
 export const MOUNT_FLAGS: readonly string[] = [
   ...['', ',', 'ro,', ',ro', 'ro,,nosuid', 'ro\nsuid', 'ro\0', 'ro ', ' dev', 'RO', 'ro -o bind', 'ro=1', 'exec=1'],
-  ...['bind', 'rbind', 'remount', 'remount,rw', 'ro,bind', 'move', 'private', 'rshared', 'defaults', 'user', 'users'],
-  ...['suid=..', 'suid=0', 'uid=0', 'context=system_u', 'loop', 'loop=/dev/loop0', 'x-systemd.automount', '_netdev'],
+  ...['bind', 'rbind', 'remount', 'remount,rw', 'ro,bind', 'move', 'private', 'rshared', 'user', 'users'],
+  ...['suid=..', 'suid=0', 'uid=0', 'context=system_u', 'loop', 'loop=/dev/loop0'],
   ...['password=x', 'credentials=/etc/shadow', 'sec=krb5', 'upperdir=/etc', 'lowerdir=/', 'subvol=/', 'offset=0'],
   ...['--bind', '-o', '--', '--target=/', '$(id)', '`id`', '../..', '/etc', 'ｒｏ', '😀', 'ro;suid', 'x'.repeat(4096)],
 ];

@@ -1,9 +1,10 @@
-import { readdir } from 'node:fs/promises';
-import { join, resolve } from 'node:path';
+import { readdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { status } from '@grpc/grpc-js';
 import { expect } from 'vitest';
 import { startDriver, type TestDriver } from './driver.ts';
+import { programPath } from './programs.ts';
 
 /**
  * The process is killed at every step of a change, started again, and asked the same again. `act` is the change, made
@@ -32,42 +33,41 @@ export const tryEveryStep = async (name: string, story: Story, ground: Ground): 
   expect(steps.length).toBeGreaterThan(0);
 };
 
-/** Answers the step at which the process was killed; undefined when there is no N-th one. */
+/** Returns the step at which the process was killed; undefined when there is no N-th one. */
 const tryStep = async (at: number, story: Story, ground: Ground): Promise<string | undefined> => {
   const home = await ground.prepare();
-  let driver = await startDriver({ home });
+  const crashFile = join(home, 'crash');
+  await writeFile(crashFile, '0');
+  const doomed = await startDriver({ home, entry: programPath('crash-driver'), env: { CRASH_FILE: crashFile } });
+  let driver = doomed;
   try {
-    await story.arrange(driver);
-    await emptyTrash(driver);
-    const crashed = await crashAt(driver, at, story);
-    driver = crashed.driver;
+    await story.arrange(doomed);
+    await emptyTrash(doomed);
+    await writeFile(crashFile, String(at));
+    const step = await crash(doomed, story);
+    driver = await startDriver({ home });
     await story.act(driver);
     await emptyTrash(driver);
     await story.inspect(driver);
-    return crashed.step;
+    return step;
   } finally {
     await driver.stop();
     await ground.clean(home);
   }
 };
 
-export const CRASH_ENTRY = resolve(import.meta.dirname, 'crash-driver.ts');
-
-/** Runs the change in a process that dies at its N-th step; answers a new process, and the step if it was reached. */
-const crashAt = async (before: TestDriver, at: number, story: Story) => {
-  await before.stop();
-  const { home } = before;
-  const doomed = await startDriver({ home, entry: CRASH_ENTRY, env: { CRASH_AT: String(at) } });
+/** Makes the change in a process that dies at one of its steps; returns that step, if there is one. */
+const crash = async (doomed: TestDriver, story: Story): Promise<string | undefined> => {
   const outcome = await act(story, doomed).then(
-    () => 'answered',
+    () => 'OK',
     (thrown: unknown) => thrown,
   );
   const step = /crash at: (.*)/.exec(doomed.output())?.[1];
-  if (step === undefined) expect(outcome).toBe('answered');
+  if (step === undefined) expect(outcome).toBe('OK');
   else
     expect([await doomed.ended, outcome]).toEqual(['SIGKILL', expect.objectContaining({ code: status.UNAVAILABLE })]);
   await doomed.stop();
-  return { driver: await startDriver({ home }), step };
+  return step;
 };
 
 /** The purge behind a deletion is part of it: asked until it has ended, or the process has. */

@@ -23,6 +23,8 @@ export interface TestDriver extends CsiClient {
 export interface DriverOptions {
   /** Keep the folder of an earlier driver: a restart. */
   readonly home?: string;
+  /** The root of the pool `main`; left out: one of its own. */
+  readonly root?: string;
   /** More keys of the pool `main`. */
   readonly pool?: Readonly<Record<string, unknown>>;
   /** The pool `main` is one that every node reaches. */
@@ -33,6 +35,8 @@ export interface DriverOptions {
   readonly env?: Readonly<Record<string, string>>;
   /** Another program than the bundle: one with fault points. */
   readonly entry?: string;
+  /** A command that becomes the driver: it is given the driver's command as its last arguments. */
+  readonly through?: readonly string[];
 }
 
 export const BUNDLE = resolve(import.meta.dirname, '../../dist/csi-subdir.cjs');
@@ -42,14 +46,22 @@ export const makeHome = (): Promise<string> => mkdtemp(join(tmpdir(), 'csi-subdi
 
 export const startDriver = async (options: DriverOptions = {}): Promise<TestDriver> => {
   const home = options.home ?? (await makeHome());
-  const paths = { root: join(home, 'root'), kubeletDir: join(home, 'kubelet'), socket: join(home, 'csi.sock') };
+  const paths = {
+    root: options.root ?? join(home, 'root'),
+    kubeletDir: join(home, 'kubelet'),
+    socket: join(home, 'csi.sock'),
+  };
   await mkdir(paths.root, { recursive: true });
   await mkdir(paths.kubeletDir, { recursive: true });
   await writeFile(
     join(home, 'config.yaml'),
     stringify({
       pools: {
-        main: { hostPath: { path: paths.root, shared: options.shared ?? false }, ...options.pool },
+        main: {
+          hostPath: { path: paths.root, shared: options.shared ?? false },
+          inlineCapacity: '100Gi',
+          ...options.pool,
+        },
         ...options.pools,
       },
     }),
@@ -68,8 +80,9 @@ export const startDriver = async (options: DriverOptions = {}): Promise<TestDriv
     ...['--log-level', 'trace'],
     ...(options.flags ?? []),
   ];
-  const child = spawn(process.execPath, args, {
-    env: { ...process.env, ...options.env },
+  const [binary = '', ...rest] = [...(options.through ?? []), process.execPath, ...args];
+  const child = spawn(binary, rest, {
+    env: { ...process.env, MALLOC_ARENA_MAX: '1', ...options.env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   const output = collect(child);

@@ -53,9 +53,10 @@ const handleCases = (): readonly HostileCase[] => {
   const records: readonly Rpc[] = ['ValidateVolumeCapabilities', 'ControllerExpandVolume', 'ControllerGetVolume'];
   const unclaimed: readonly Rpc[] = ['ControllerPublishVolume', 'ControllerUnpublishVolume'];
   return [
-    // The id of a static volume is what the admin likes: a node takes any.
-    ...(['NodeStageVolume', 'NodeUnstageVolume', 'NodePublishVolume', 'NodeUnpublishVolume'] as const).flatMap((rpc) =>
-      each(rpc, 'OK'),
+    // The id of a static volume is what the admin likes: a node takes any, but that of another volume (match.test.ts).
+    ...(['NodeUnstageVolume', 'NodeUnpublishVolume'] as const).flatMap((rpc) => each(rpc, 'OK')),
+    ...(['NodeStageVolume', 'NodePublishVolume'] as const).flatMap((rpc) =>
+      each(rpc, 'OK').map((one) => ({ ...one, codes: [...one.codes, ...INVALID] })),
     ),
     ...each('DeleteVolume', 'OK'),
     ...[...records, 'ControllerModifyVolume' as const, 'NodeExpandVolume' as const].flatMap((rpc) =>
@@ -110,7 +111,11 @@ const parameterCases = (): readonly HostileCase[] => {
   const unknown = [...KEYS, ...texts.filter((text) => text !== '__proto__')];
   return [
     ...TEXTS.filter(({ trait }) => trait !== 'plain').flatMap(({ text }) => everywhere('directory', [text])),
-    ...TEXTS.filter(({ trait }) => trait === 'plain').map(({ text }) => one('CreateVolume', 'directory', text, ['OK'])),
+    ...TEXTS.filter(({ trait }) => trait === 'plain').flatMap(({ text }) => [
+      one('CreateVolume', 'directory', `${text}{volume}`, ['OK']),
+      // Every claim would have it.
+      one('CreateVolume', 'directory', text, INVALID),
+    ]),
     ...['pool', 'onDelete', 'existing', 'compression'].flatMap((key) => everywhere(key, [...texts, ...WORDS])),
     ...['mode', 'uid', 'gid'].flatMap((key) => everywhere(key, [...texts, ...NUMBERS.filter(badFor(key))])),
     ...['mode', 'uid', 'gid'].flatMap((key) => mutable(key, [...texts, ...NUMBERS.filter(badFor(key))])),
@@ -131,8 +136,9 @@ const attributeCases = (): readonly HostileCase[] => {
     codes: readonly string[],
     published: readonly string[] = codes,
   ): readonly HostileCase[] => [
-    { rpc: 'NodeStageVolume', field, fields: { volume_context: context }, codes },
-    { rpc: 'NodePublishVolume', field, fields: { volume_context: context }, codes: published },
+    // With an id that an admin has chosen: any other volume has a context of its own.
+    { rpc: 'NodeStageVolume', field, fields: { volume_id: 'static', volume_context: context }, codes },
+    { rpc: 'NodePublishVolume', field, fields: { volume_id: 'static', volume_context: context }, codes: published },
     { rpc: 'ValidateVolumeCapabilities', field, fields: { volume_context: context }, codes: NOT_CONFIRMED },
   ];
   // What is staged is known already: of a well-formed context nothing need be looked up again.
@@ -157,7 +163,7 @@ const capabilityCases = (): readonly HostileCase[] =>
     const several = { fields: { volume_capabilities: [capability] }, field: 'volume_capabilities', codes: INVALID };
     return [
       { rpc: 'CreateVolume', ...several },
-      { rpc: 'GetCapacity', ...several },
+      { rpc: 'GetCapacity', ...several, codes: 'block' in capability ? ['OK'] : INVALID },
       { rpc: 'ValidateVolumeCapabilities', ...several, codes: NOT_CONFIRMED },
       { rpc: 'NodeStageVolume', ...single },
       { rpc: 'NodePublishVolume', ...single },

@@ -39,7 +39,13 @@ export const pathCases = (
     { rpc: 'NodeUnpublishVolume', field: 'target_path', fields: { target_path: path }, codes },
   ];
   const read = (path: string, codes: readonly string[]): readonly HostileCase[] => [
-    { rpc: 'NodePublishVolume', field: 'staging_target_path', fields: { staging_target_path: path }, codes },
+    {
+      rpc: 'NodePublishVolume',
+      field: 'staging_target_path',
+      fields: { staging_target_path: path },
+      // A code of its own says that the volume was not staged.
+      codes: path === '' ? ['FAILED_PRECONDITION'] : codes,
+    },
     {
       rpc: 'NodeGetVolumeStats',
       field: 'volume_path',

@@ -1,3 +1,6 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { type ServiceError, status } from '@grpc/grpc-js';
 import type { Snapshot__Output } from '../../src/gen/csi/v1/Snapshot.ts';
 import type { Volume__Output } from '../../src/gen/csi/v1/Volume.ts';
 import type { TestDriver } from './driver.ts';
@@ -9,12 +12,22 @@ export const createSnapshot = async (driver: TestDriver, name: string, volumeId:
   return snapshot;
 };
 
-/** The same until it is ready, as the sidecar does. */
+/** The same, again while the copy goes on, as the sidecar does. */
 export const takeSnapshot = async (driver: TestDriver, name: string, volumeId: string): Promise<Snapshot__Output> => {
   for (;;) {
-    const snapshot = await createSnapshot(driver, name, volumeId);
-    if (snapshot.ready_to_use) return snapshot;
+    try {
+      return await createSnapshot(driver, name, volumeId);
+    } catch (thrown) {
+      const { code } = thrown as ServiceError;
+      if (code !== status.DEADLINE_EXCEEDED && code !== status.ABORTED) throw thrown;
+    }
   }
+};
+
+/** Where the data of a ready snapshot is, as its record says. */
+export const dataOfSnapshot = async (root: string, name: string): Promise<string> => {
+  const record = JSON.parse(await readFile(join(root, '.csi-subdir/snapshots', `${name}.json`), 'utf8'));
+  return join(root, '.csi-subdir/data', record.data);
 };
 
 /** A volume from `main@…` (a snapshot) or `main/…` (a volume). */

@@ -43,6 +43,21 @@ imagePullSecrets:
 {{- end }}
 {{- end }}
 
+{{/*
+Where metrics and probes are served: in the pod's network at its address. In the node's network that is the node's address,
+which everybody reaches: there only probes are let in, unless Prometheus comes as well.
+*/}}
+{{- define "subdir.httpHost" -}}
+{{- $isOnNode := and (eq .driver "shared") (eq .mode "node") }}
+{{- $isScraped := .root.Values.monitoring.podMonitor.enabled }}
+{{- .root.Values.httpHost | default (ternary "127.0.0.1" "$(POD_IP)" (and $isOnNode (not $isScraped))) }}
+{{- end }}
+
+{{/* The kubelet probes the pod's address if nothing else is said. */}}
+{{- define "subdir.probeHost" -}}
+{{- if eq (include "subdir.httpHost" .) "127.0.0.1" }}, host: 127.0.0.1{{ end }}
+{{- end }}
+
 {{/* The driver's container, of a part with two keys more: mode and port. */}}
 {{- define "subdir.driver" -}}
 - name: driver
@@ -54,9 +69,11 @@ imagePullSecrets:
     - --driver-name={{ .values.driverName }}
     - --config=/etc/csi-subdir/config.yaml
     - --socket=/csi/csi.sock
-    - --http=:{{ .port }}
+    - --http={{ include "subdir.httpHost" . }}:{{ .port }}
     - --log-level={{ .root.Values.logLevel }}
-    {{- if ne .mode "controller" }}
+    {{- if eq .mode "controller" }}
+    - --state-dir=/state
+    {{- else }}
     - --kubelet-dir={{ .root.Values.kubeletDir }}
     - --max-volumes-per-node={{ int .workload.maxVolumes }}
     {{- if not .root.Values.sidecars.registrar.enabled }}
@@ -71,6 +88,8 @@ imagePullSecrets:
   env:
     - name: CSI_SUBDIR_NODE_ID
       valueFrom: { fieldRef: { fieldPath: spec.nodeName } }
+    - name: POD_IP
+      valueFrom: { fieldRef: { fieldPath: status.podIP } }
     {{- with .workload.extraEnv }}
     {{- toYaml . | nindent 4 }}
     {{- end }}
@@ -79,15 +98,15 @@ imagePullSecrets:
   ports: [{ name: http, containerPort: {{ .port }} }]
   # Two minutes, for a small machine that starts everything at once. Pools are opened after /healthz is served.
   startupProbe:
-    httpGet: { path: /healthz, port: http }
+    httpGet: { path: /healthz, port: http{{ include "subdir.probeHost" . }} }
     periodSeconds: 2
     timeoutSeconds: 5
     failureThreshold: 60
   livenessProbe:
-    httpGet: { path: /healthz, port: http }
+    httpGet: { path: /healthz, port: http{{ include "subdir.probeHost" . }} }
     timeoutSeconds: 5
   readinessProbe:
-    httpGet: { path: /readyz, port: http }
+    httpGet: { path: /readyz, port: http{{ include "subdir.probeHost" . }} }
     periodSeconds: 5
     timeoutSeconds: 5
   resources:
@@ -100,6 +119,8 @@ imagePullSecrets:
     - { name: registration, mountPath: /registration }
     {{- end }}
     - { name: kubelet, mountPath: {{ .root.Values.kubeletDir }}, mountPropagation: Bidirectional }
+    {{- else }}
+    - { name: state, mountPath: /state }
     {{- end }}
     {{- if eq .driver "shared" }}
     - { name: exports, mountPath: /run/csi-subdir }
@@ -138,6 +159,9 @@ seLinuxOptions: { type: spc_t }
 {{- if eq .mode "controller" }}
 - name: socket
   emptyDir: {}
+# Which pools exist: the node remembers it, whatever becomes of this pod and of the release.
+- name: state
+  hostPath: { path: {{ include "subdir.pluginDir" . }}/pools, type: DirectoryOrCreate }
 {{- else }}
 - name: socket
   hostPath: { path: {{ include "subdir.pluginDir" . }}, type: DirectoryOrCreate }

@@ -38,6 +38,7 @@
 {{- end }}
 
 {{- define "subdir.poolMounts" -}}
+{{- /* Only where the host's mount is shared can a container see later mounts; on some hosts / is private. */}}
 {{- $propagation := ternary ", mountPropagation: HostToContainer" "" (eq .driver "shared") }}
 {{- range $name, $path := include "subdir.poolPaths" . | fromYaml }}
 - { name: pool-{{ $name }}, mountPath: {{ $path | quote }}{{ $propagation }} }

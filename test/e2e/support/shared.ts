@@ -17,12 +17,14 @@ export const NFS_NODE = 'nfs1';
 export const ON_NFS_NODE = { nodeSelector: { 'e2e/nfs': 'true' } };
 
 /** Installs both drivers with two pools, or changes what is installed. */
-export const installShared = (): Promise<void> => installPools({ a: { nfs: nfs('a') }, b: { nfs: nfs('b') } });
+export const installShared = (): Promise<void> => installPools({ a: pool('a'), b: pool('b') });
 
 /** Pool A on the other server, where its data have been moved to. No export may be that of two pools. */
-export const installMoved = (): Promise<void> => installPools({ a: { nfs: nfs('b') } });
+export const installMoved = (): Promise<void> => installPools({ a: pool('b') });
 
 const nfs = (name: Server) => ({ server: ADDRESS[name], export: '/export' });
+
+const pool = (name: Server) => ({ nfs: nfs(name), inlineCapacity: '20Gi' });
 
 const installPools = (pools: Readonly<Record<string, object>>): Promise<void> => {
   const onB = pools.b === undefined ? {} : { 'on-b': { parameters: { pool: 'b' } } };

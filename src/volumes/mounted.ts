@@ -1,0 +1,27 @@
+import { join } from 'node:path';
+import { DriverError, quote } from '../domain/errors.ts';
+import { isBelow } from '../domain/paths.ts';
+import type { VolumeRecord } from '../domain/volume.ts';
+import { isWithin, sameDirectory } from '../host/mountinfo.ts';
+import type { Context, Shelf } from './context.ts';
+
+/**
+ * Refuses to delete a volume that is in use on this node (CSI spec, DeleteVolume: FAILED_PRECONDITION). A driver whose
+ * volumes belong to its node sees every mount of them in its own mount table; another one does not.
+ */
+export const refuseMounted = async (context: Context, { pool }: Shelf, record: VolumeRecord): Promise<void> => {
+  if (pool.reach !== 'node') return;
+  const table = await context.readMounts();
+  const expected = table.identify(join(pool.root.path, record.directory));
+  if (expected === undefined) return;
+  const mount = table
+    .onDevice(expected.device)
+    .find(
+      (entry) =>
+        (sameDirectory(entry, expected) || isWithin(expected, entry)) &&
+        !isBelow(pool.root.path, entry.mountPoint) &&
+        entry.mountPoint !== pool.root.path,
+    );
+  if (mount === undefined) return;
+  throw new DriverError('failed-precondition', `the volume is mounted on this node, at ${quote(mount.mountPoint)}`);
+};
