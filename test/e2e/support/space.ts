@@ -17,7 +17,7 @@ export interface Space {
   readonly volumeOf: (claim: string) => Promise<Volume>;
   /** Messages of the events of an object. */
   readonly events: (name: string) => Promise<readonly string[]>;
-  /** Warnings of the namespace but for those that match: what a test has meant to go wrong. */
+  /** Warnings about storage in the namespace, except those that match: a test provoked them. */
   readonly warnings: (expected?: RegExp) => Promise<readonly string[]>;
   readonly close: () => Promise<void>;
 }
@@ -69,6 +69,7 @@ export const openSpace = async (namespace: string): Promise<Space> => {
       ),
     warnings: async (expected = /^$/) =>
       (await list<Event>(inside, 'events', '--field-selector=type=Warning'))
+        .filter(({ reason }) => ABOUT_STORAGE.test(reason))
         .map(({ reason, message, involvedObject: { kind, name } }) => `${kind}/${name} ${reason}: ${message}`)
         .filter((warning) => !expected.test(warning) && !ORDINARY.test(warning)),
     close: async () => {
@@ -82,9 +83,13 @@ const withNamespace = (object: object, namespace: string): object => ({
   metadata: { ...(object as { readonly metadata?: object }).metadata, namespace },
 });
 
+/** Reasons of events that a storage driver can cause. A slow kubelet also warns about sandboxes and probes. */
+const ABOUT_STORAGE = /Mount|Map|Attach|Volume|Provision|Claim|Resize|Expan|Modif|Snapshot|Scheduling|Binding/;
+
 /**
- * What Kubernetes says about its own haste, and mends: a claim is not made, bound, or known to the node yet. A claim has
- * its volume before it is called Bound: the scheduler waits for the one, the kubelet for the other.
+ * Warnings that Kubernetes retries by itself on a busy machine: a claim does not exist, is not bound, or is not known to
+ * the node yet, or the kubelet does not have the pod's service account token and root certificate yet. The scheduler
+ * waits for a claim to have its volume, the kubelet for its phase to be Bound.
  */
 const ORDINARY = new RegExp(
   [
@@ -92,6 +97,7 @@ const ORDINARY = new RegExp(
     'FailedScheduling: .*unbound immediate PersistentVolumeClaims',
     'FailedScheduling: .*persistentvolumeclaim "[^"]*" not found',
     'FailedMount: .*error processing PVC [^ ]*: PVC is not bound',
+    'FailedMount: MountVolume.SetUp failed for volume "kube-api-access-',
     'FailedMount: .*object "[^"]*"/"kube-root-ca.crt" not registered',
     "FailedMount: .*no relationship found between node '[^']*' and this object",
   ].join('|'),
