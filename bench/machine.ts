@@ -1,5 +1,5 @@
 import { cpus, loadavg, release, tmpdir } from 'node:os';
-import { createReadMounts } from '../src/host/mountinfo.ts';
+import { createReadMounts } from '../src/system/mountinfo.ts';
 
 /** Where the numbers were taken: they mean nothing elsewhere. */
 export interface Machine {

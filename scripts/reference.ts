@@ -5,9 +5,9 @@ import * as z from 'zod';
 import { describeOptions } from '../src/cli/help.ts';
 import { optionsSchema } from '../src/config/options.ts';
 import { poolSchema } from '../src/config/pool.ts';
-import type { ErrorKind } from '../src/domain/error-kind.ts';
-import { DriverError } from '../src/domain/errors.ts';
-import { INLINE_ATTRIBUTES } from '../src/domain/inline.ts';
+import type { ErrorKind } from '../src/errors/error-kind.ts';
+import { DriverError } from '../src/errors/errors.ts';
+import { INLINE_ATTRIBUTES } from '../src/requests/inline.ts';
 import {
   ALTERNATIVES,
   BIND_OPTIONS,
@@ -15,10 +15,10 @@ import {
   type NfsOption,
   SYNONYMS,
   WITHOUT_EFFECT,
-} from '../src/domain/mount-options.ts';
-import { MUTABLE_PARAMETERS, STORAGE_CLASS_PARAMETERS } from '../src/domain/parameters.ts';
-import { createMetrics } from '../src/metrics.ts';
+} from '../src/requests/mount-options.ts';
+import { MUTABLE_PARAMETERS, STORAGE_CLASS_PARAMETERS } from '../src/requests/parameters.ts';
 import { toStatus } from '../src/rpc/status.ts';
+import { createMetrics } from '../src/server/metrics.ts';
 import { type Proof, requirementsOf } from '../test/spec/requirements.ts';
 import { writeOrCheck } from './generated.ts';
 import { code, table } from './table.ts';

@@ -1,7 +1,7 @@
 #!/usr/bin/env -S MALLOC_ARENA_MAX=1 node --max-semi-space-size=4
 import { ConfigError } from './config/error.ts';
-import { noStep } from './host/step.ts';
-import { VERSION } from './version.ts';
+import { VERSION } from './config/version.ts';
+import { noStep } from './system/step.ts';
 
 /** Runs one command; answers the exit status of the process. A command's code is loaded when it is wanted. */
 const run = async ([command = 'help', ...args]: readonly string[]): Promise<number> => {
@@ -19,7 +19,7 @@ const run = async ([command = 'help', ...args]: readonly string[]): Promise<numb
       if (args[0] === 'orphans') return (await import('./cli/orphans.ts')).manageOrphans(args.slice(1), process.env);
       return (await import('./cli/volumes.ts')).listVolumes(args, process.env);
     case 'worker':
-      return (await import('./host/worker-process.ts')).serveWorker(args, noStep);
+      return (await import('./worker/worker-process.ts')).serveWorker(args, noStep);
     case 'demo':
       return (await import('./cli/demo.ts')).runDemo(args);
     default:

@@ -1,7 +1,7 @@
 import * as z from 'zod';
 import { poolSchema } from '../../src/config/pool.ts';
-import { STORAGE_CLASS_PARAMETERS } from '../../src/domain/parameters.ts';
-import { LOG_LEVELS } from '../../src/log.ts';
+import { STORAGE_CLASS_PARAMETERS } from '../../src/requests/parameters.ts';
+import { LOG_LEVELS } from '../../src/system/log.ts';
 
 // What the chart's values may be. Helm refuses anything else with the path of the key (values.schema.json); what the keys
 // mean is said in values.yaml.

@@ -3,12 +3,12 @@ import { type Config, loadConfig } from '../config/config.ts';
 import { ConfigError, messageOf } from '../config/error.ts';
 import { isShared } from '../config/pool.ts';
 import { formatBytes } from '../domain/capacity.ts';
-import { DriverError, isCausedBy } from '../domain/errors.ts';
-import { NEW_POOL } from '../host/layout.ts';
+import { DriverError, isCausedBy } from '../errors/errors.ts';
+import { readRecords } from '../index/enter.ts';
 import { adviceFor, exposureOf, type Facts } from '../pools/facts.ts';
 import type { SizeRule } from '../pools/pool.ts';
+import { NEW_POOL } from '../store/layout.ts';
 import type { Shelf } from '../volumes/context.ts';
-import { readRecords } from '../volumes/enter.ts';
 import { explain, withPools } from './shelves.ts';
 
 /** Prints what each pool is and what is wrong; 1 when anything is. What a root can do is tried in the driver's own folder. */

@@ -1,9 +1,9 @@
 import { loadConfig } from '../config/config.ts';
 import { ConfigError } from '../config/error.ts';
 import { formatBytes } from '../domain/capacity.ts';
-import { DriverError } from '../domain/errors.ts';
 import { formatHandle } from '../domain/handle.ts';
-import type { Step } from '../host/step.ts';
+import { DriverError } from '../errors/errors.ts';
+import type { Step } from '../system/step.ts';
 import type { Context, Shelf } from '../volumes/context.ts';
 import { enforceSize } from '../volumes/enforce.ts';
 import { listUnheld } from '../volumes/hold.ts';

@@ -1,5 +1,5 @@
 import { environmentName, kebab, optionsSchema } from '../config/options.ts';
-import { VERSION } from '../version.ts';
+import { VERSION } from '../config/version.ts';
 
 /** What `csi-subdir help` prints; the options come from where they are defined. */
 export const help = (): string => `csi-subdir ${VERSION}: every PersistentVolumeClaim is a directory

@@ -1,8 +1,8 @@
 import { loadConfig } from '../config/config.ts';
-import { startDriver } from '../driver.ts';
-import { keepHeapSmall } from '../host/memory.ts';
-import type { Step } from '../host/step.ts';
-import { createLog } from '../log.ts';
+import { startDriver } from '../server/driver.ts';
+import { createLog } from '../system/log.ts';
+import { keepHeapSmall } from '../system/memory.ts';
+import type { Step } from '../system/step.ts';
 
 /** Serves until SIGTERM or SIGINT; a second one leaves at once. */
 export const runServe = async (args: readonly string[], env: NodeJS.ProcessEnv, step: Step): Promise<number> => {

@@ -1,14 +1,14 @@
 import { rmdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { assemble } from '../assemble.ts';
 import type { Config } from '../config/config.ts';
-import { DriverError } from '../domain/errors.ts';
-import { CommandError, noObserver } from '../host/exec.ts';
-import type { Unreadable } from '../host/records.ts';
-import { noStep } from '../host/step.ts';
-import { createLog } from '../log.ts';
+import { DriverError } from '../errors/errors.ts';
+import { readRecords } from '../index/enter.ts';
+import { assemble } from '../server/assemble.ts';
+import type { Unreadable } from '../store/records.ts';
+import { CommandError, noObserver } from '../subprocess/exec.ts';
+import { createLog } from '../system/log.ts';
+import { noStep } from '../system/step.ts';
 import { type Context, describeClosed, type Shelf } from '../volumes/context.ts';
-import { readRecords } from '../volumes/enter.ts';
 
 /**
  * Works with the pools of a configuration for one command, and lets go of them. Exports are mounted in a folder of the

@@ -1,6 +1,6 @@
 import { parseArgs } from 'node:util';
 import * as z from 'zod';
-import { LOG_LEVELS } from '../log.ts';
+import { LOG_LEVELS } from '../system/log.ts';
 import { ConfigError, messageOf } from './error.ts';
 import { absolutePath } from './values.ts';
 

@@ -1,6 +1,6 @@
 import { isIP } from 'node:net';
 import * as z from 'zod';
-import { DEFAULT_TEMPLATE } from '../domain/template.ts';
+import { DEFAULT_TEMPLATE } from '../requests/template.ts';
 import { absolutePath, exportPath, id, mode, mountOptionList, poolId, quantity, template } from './values.ts';
 
 const SERVER_NAME = /^[A-Za-z0-9](?:[A-Za-z0-9.-]{0,251}[A-Za-z0-9])?$/;

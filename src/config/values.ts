@@ -1,9 +1,9 @@
 import * as z from 'zod';
 import { parseQuantity } from '../domain/capacity.ts';
 import { POOL_ID } from '../domain/identity.ts';
-import { sortMountOptions } from '../domain/mount-options.ts';
-import { checkTemplate, parseMode } from '../domain/parameters.ts';
 import { isNormalAbsolute } from '../domain/paths.ts';
+import { sortMountOptions } from '../requests/mount-options.ts';
+import { checkTemplate, parseMode } from '../requests/parameters.ts';
 import { messageOf } from './error.ts';
 
 // What both files and flags are made of, each with what is expected in words.

@@ -1,4 +1,4 @@
-import { DriverError } from './errors.ts';
+import { DriverError } from '../errors/errors.ts';
 
 /** Bytes; 0 means "not said", as in the CSI spec. */
 export interface CapacityRange {

@@ -1,7 +1,7 @@
 import { join, normalize } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { DriverError } from './errors.ts';
+import { DriverError } from '../errors/errors.ts';
 import { componentsOf, isBelow, overlap, parseDirectory, parseKubeletPath } from './paths.ts';
 
 const tricky = fc.array(fc.constantFrom('a', '..', '.', '', '/', '\\', '\0', '\n', '.csi-subdir', 'ä', '%2e%2e', 'b'), {

@@ -1,4 +1,4 @@
-import { DriverError, invalid, quote } from './errors.ts';
+import { DriverError, invalid, quote } from '../errors/errors.ts';
 
 /** The driver's own folder below a pool's root. */
 export const OWN_FOLDER = '.csi-subdir';

@@ -1,6 +1,6 @@
 import * as z from 'zod';
+import { DriverError, quote } from '../errors/errors.ts';
 import { isCopyName } from './copy.ts';
-import { DriverError, quote } from './errors.ts';
 import { isRecordName } from './handle.ts';
 import { parseDirectory } from './paths.ts';
 import type { SnapshotRecord } from './snapshot.ts';

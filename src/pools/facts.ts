@@ -1,7 +1,7 @@
-import { DriverError } from '../domain/errors.ts';
 import type { Space } from '../domain/space.ts';
-import type { ReadMounts } from '../host/mountinfo.ts';
-import type { Root, RootFacts } from '../host/root.ts';
+import { DriverError } from '../errors/errors.ts';
+import type { Root, RootFacts } from '../roots/root.ts';
+import type { ReadMounts } from '../system/mountinfo.ts';
 import type { Pool, SizeRule } from './pool.ts';
 
 /** What a pool's root is and can do: found out at start, never configured. */

@@ -1,13 +1,13 @@
 import { join } from 'node:path';
-import type { Breaker } from '../host/breaker.ts';
-import type { Exec } from '../host/exec.ts';
-import { createRoot } from '../host/held-root.ts';
-import type { ReadMounts } from '../host/mountinfo.ts';
-import { isWithin, sameDirectory } from '../host/mountinfo.ts';
-import { spaceOfVolume } from '../host/qgroups.ts';
-import type { Root, RootTools } from '../host/root.ts';
-import { spaceByChild } from '../host/space.ts';
-import { createWorkerRoot, type PoolWorkers, type Reach } from '../host/worker-root.ts';
+import { spaceOfVolume } from '../quotas/qgroups.ts';
+import { createRoot } from '../roots/held-root.ts';
+import type { Root, RootTools } from '../roots/root.ts';
+import type { Exec } from '../subprocess/exec.ts';
+import type { ReadMounts } from '../system/mountinfo.ts';
+import { isWithin, sameDirectory } from '../system/mountinfo.ts';
+import { spaceByChild } from '../system/space.ts';
+import type { Breaker } from '../worker/breaker.ts';
+import { createWorkerRoot, type PoolWorkers, type Reach } from '../worker/worker-root.ts';
 import { findOut } from './facts.ts';
 import { describePool, type Pool, type PoolSettings } from './pool.ts';
 

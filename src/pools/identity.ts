@@ -1,5 +1,5 @@
-import type { PoolMemory } from '../host/pool-memory.ts';
-import type { Root } from '../host/root.ts';
+import type { Root } from '../roots/root.ts';
+import type { PoolMemory } from '../store/pool-memory.ts';
 
 /** How a process opens the root of a pool. */
 export interface Entry {

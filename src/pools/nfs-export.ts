@@ -1,8 +1,8 @@
-import { DriverError, isCausedBy } from '../domain/errors.ts';
-import { makeOwnMountPoint, removeMountPoint } from '../host/mount-point.ts';
-import type { RootTools } from '../host/root.ts';
-import { spaceByChild } from '../host/space.ts';
-import type { Reach } from '../host/worker-root.ts';
+import { DriverError, isCausedBy } from '../errors/errors.ts';
+import type { RootTools } from '../roots/root.ts';
+import { makeOwnMountPoint, removeMountPoint } from '../system/mount-point.ts';
+import { spaceByChild } from '../system/space.ts';
+import type { Reach } from '../worker/worker-root.ts';
 import type { SharedTools } from './hostpath.ts';
 import { type NfsSource, nameSource, withVersion } from './nfs-source.ts';
 

@@ -1,9 +1,9 @@
 import { randomUUID } from 'node:crypto';
-import { DriverError, quote } from '../domain/errors.ts';
 import type { Directory } from '../domain/paths.ts';
-import { inodeByChild } from '../host/inode.ts';
-import { makeOwnMountPoint, removeMountPoint } from '../host/mount-point.ts';
-import type { Root, RootTools } from '../host/root.ts';
+import { DriverError, quote } from '../errors/errors.ts';
+import type { Root, RootTools } from '../roots/root.ts';
+import { inodeByChild } from '../system/inode.ts';
+import { makeOwnMountPoint, removeMountPoint } from '../system/mount-point.ts';
 import type { SharedTools } from './hostpath.ts';
 import { type NfsPool, nameSource, withVersion } from './nfs-source.ts';
 import type { Mounting } from './pool.ts';

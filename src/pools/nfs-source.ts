@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import type { Directory } from '../domain/paths.ts';
-import { isNfs, type MountEntry } from '../host/mountinfo.ts';
+import { isNfs, type MountEntry } from '../system/mountinfo.ts';
 import type { PoolSettings } from './pool.ts';
 
 /** What is mounted from where. */

@@ -1,6 +1,6 @@
-import { createRoot } from '../host/held-root.ts';
-import type { RootTools } from '../host/root.ts';
-import { spaceByChild } from '../host/space.ts';
+import { createRoot } from '../roots/held-root.ts';
+import type { RootTools } from '../roots/root.ts';
+import { spaceByChild } from '../system/space.ts';
 import { findOut } from './facts.ts';
 import { createPoolWorkerRoot, type SharedTools } from './hostpath.ts';
 import { createNfsExport } from './nfs-export.ts';

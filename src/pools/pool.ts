@@ -1,9 +1,9 @@
-import type { MountOptionKind } from '../domain/mount-options.ts';
 import type { Directory } from '../domain/paths.ts';
 import type { Space } from '../domain/space.ts';
 import type { Existing, Settings } from '../domain/volume.ts';
-import { hasBecomeReadOnly, type MountEntry, type MountTable, type ReadMounts } from '../host/mountinfo.ts';
-import type { Root } from '../host/root.ts';
+import type { MountOptionKind } from '../requests/mount-options.ts';
+import type { Root } from '../roots/root.ts';
+import { hasBecomeReadOnly, type MountEntry, type MountTable, type ReadMounts } from '../system/mountinfo.ts';
 import type { Facts } from './facts.ts';
 import type { Entry, OpenRoot } from './identity.ts';
 

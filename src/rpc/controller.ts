@@ -1,16 +1,16 @@
 import { MINIMUM_CAPACITY_BYTES } from '../domain/capacity.ts';
-import { invalid } from '../domain/errors.ts';
+import { invalid } from '../errors/errors.ts';
 import type { ControllerDefinition } from '../gen/csi/v1/Controller.ts';
 import type { _csi_v1_ControllerServiceCapability_RPC_Type } from '../gen/csi/v1/ControllerServiceCapability.ts';
+import { createSnapshot } from '../snapshots/create.ts';
+import { deleteSnapshot } from '../snapshots/delete.ts';
+import { getSnapshot, listSnapshots } from '../snapshots/inspect.ts';
 import type { Context } from '../volumes/context.ts';
 import { createVolume } from '../volumes/create.ts';
 import { deleteVolume } from '../volumes/delete.ts';
 import { expandVolume } from '../volumes/expand.ts';
 import { getCapacity, getVolume, listVolumes } from '../volumes/inspect.ts';
 import { modifyVolume } from '../volumes/modify.ts';
-import { createSnapshot } from '../volumes/snapshot.ts';
-import { deleteSnapshot } from '../volumes/snapshot-delete.ts';
-import { getSnapshot, listSnapshots } from '../volumes/snapshot-inspect.ts';
 import { validateVolume } from '../volumes/validate.ts';
 import {
   decodeCapabilities,

@@ -1,9 +1,6 @@
-import { ACCESS_MODES, type AccessMode, type VolumeCapability } from '../domain/capability.ts';
 import type { CapacityRange } from '../domain/capacity.ts';
-import { DriverError, invalid } from '../domain/errors.ts';
-import { type InlineVolume, parseInline } from '../domain/inline.ts';
-import { type MountOptionKind, sortMountOptions } from '../domain/mount-options.ts';
 import type { VolumeSource } from '../domain/volume.ts';
+import { DriverError, invalid } from '../errors/errors.ts';
 import type { CapacityRange__Output } from '../gen/csi/v1/CapacityRange.ts';
 import type { CreateSnapshotRequest__Output } from '../gen/csi/v1/CreateSnapshotRequest.ts';
 import type { CreateVolumeGroupSnapshotRequest__Output } from '../gen/csi/v1/CreateVolumeGroupSnapshotRequest.ts';
@@ -13,10 +10,13 @@ import type { TopologyRequirement__Output } from '../gen/csi/v1/TopologyRequirem
 import type { ValidateVolumeCapabilitiesRequest__Output } from '../gen/csi/v1/ValidateVolumeCapabilitiesRequest.ts';
 import type { VolumeCapability__Output } from '../gen/csi/v1/VolumeCapability.ts';
 import type { VolumeContentSource__Output } from '../gen/csi/v1/VolumeContentSource.ts';
+import type { PageRequest } from '../index/page.ts';
+import { ACCESS_MODES, type AccessMode, type VolumeCapability } from '../requests/capability.ts';
+import { type InlineVolume, parseInline } from '../requests/inline.ts';
+import { type MountOptionKind, sortMountOptions } from '../requests/mount-options.ts';
+import type { SnapshotCommand } from '../snapshots/create.ts';
+import type { GroupCommand } from '../snapshots/group.ts';
 import type { CreateCommand } from '../volumes/create.ts';
-import type { GroupCommand } from '../volumes/group.ts';
-import type { PageRequest } from '../volumes/page.ts';
-import type { SnapshotCommand } from '../volumes/snapshot.ts';
 import type { ValidateCommand } from '../volumes/validate.ts';
 
 // Requests into commands. Secrets are not decoded: no operation has a use for them, so none can leak one.

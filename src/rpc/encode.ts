@@ -10,13 +10,13 @@ import type { Volume } from '../gen/csi/v1/Volume.ts';
 import type { VolumeContentSource } from '../gen/csi/v1/VolumeContentSource.ts';
 import type { VolumeGroupSnapshot } from '../gen/csi/v1/VolumeGroupSnapshot.ts';
 import type { VolumeUsage } from '../gen/csi/v1/VolumeUsage.ts';
+import type { Page } from '../index/page.ts';
+import type { VolumeStats } from '../node/stats.ts';
+import type { GroupView } from '../snapshots/group.ts';
+import type { SnapshotView } from '../snapshots/view.ts';
 import type { Topology } from '../volumes/context.ts';
 import type { VolumeView } from '../volumes/create.ts';
-import type { GroupView } from '../volumes/group.ts';
 import type { VolumeStatus } from '../volumes/inspect.ts';
-import type { Page } from '../volumes/page.ts';
-import type { SnapshotView } from '../volumes/snapshot-view.ts';
-import type { VolumeStats } from '../volumes/stats.ts';
 
 // Results into responses.
 

@@ -1,6 +1,6 @@
 import type { GroupControllerDefinition } from '../gen/csi/v1/GroupController.ts';
+import { createGroup, deleteGroup, getGroup } from '../snapshots/group.ts';
 import type { Context } from '../volumes/context.ts';
-import { createGroup, deleteGroup, getGroup } from '../volumes/group.ts';
 import { decodeCreateGroup, decodeString } from './decode.ts';
 import { encodeGroup } from './encode.ts';
 import type { Methods } from './unary.ts';

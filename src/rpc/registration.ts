@@ -1,5 +1,5 @@
 import type { RegistrationDefinition } from '../gen/pluginregistration/Registration.ts';
-import type { Log } from '../log.ts';
+import type { Log } from '../system/log.ts';
 import type { Methods } from './unary.ts';
 
 /** How far the kubelet is with us. */

@@ -1,6 +1,6 @@
 import { status } from '@grpc/grpc-js';
-import type { ErrorKind } from '../domain/error-kind.ts';
-import type { DriverError } from '../domain/errors.ts';
+import type { ErrorKind } from '../errors/error-kind.ts';
+import type { DriverError } from '../errors/errors.ts';
 
 /**
  * The one table. external-provisioner takes every code but CANCELLED, DEADLINE_EXCEEDED, UNAVAILABLE, ABORTED (and

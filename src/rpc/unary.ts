@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { type handleUnaryCall, type ServerUnaryCall, status } from '@grpc/grpc-js';
 import type { MethodDefinition } from '@grpc/proto-loader';
-import { DriverError } from '../domain/errors.ts';
-import type { Log } from '../log.ts';
+import { DriverError } from '../errors/errors.ts';
+import type { Log } from '../system/log.ts';
 import { codeName, toStatus } from './status.ts';
 
 /** A call as a method sees it: `signal` ends when nobody waits for the answer any more. */

@@ -1,8 +1,8 @@
-import { DriverError, quote } from '../domain/errors.ts';
 import { formatHandle, nameRecord } from '../domain/handle.ts';
 import type { Directory } from '../domain/paths.ts';
 import { firstVersion } from '../domain/version.ts';
 import type { VolumeRecord } from '../domain/volume.ts';
+import { DriverError, quote } from '../errors/errors.ts';
 import type { Shelf } from './context.ts';
 import { type VolumeView, viewVolume } from './create.ts';
 

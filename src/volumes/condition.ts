@@ -1,8 +1,8 @@
 import { describeFullness } from '../domain/fullness.ts';
 import type { VolumeRecord } from '../domain/volume.ts';
-import type { DirectoryKind } from '../host/root.ts';
-import type { Usage } from '../host/sizes.ts';
 import type { Pool } from '../pools/pool.ts';
+import type { Usage } from '../quotas/sizes.ts';
+import type { DirectoryKind } from '../roots/root.ts';
 import { heldOf } from './hold.ts';
 
 /** The health of a volume, as the CSI spec reports it. */

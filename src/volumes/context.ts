@@ -1,20 +1,20 @@
-import { DriverError, quote } from '../domain/errors.ts';
+import type { Auditor } from '../background/auditor.ts';
+import type { Purger } from '../background/purger.ts';
+import type { Copier } from '../copies/copier.ts';
 import { formatHandle, formatSnapshotHandle, type Handle, parseHandle, parseSnapshotHandle } from '../domain/handle.ts';
-import type { MountOptionKind } from '../domain/mount-options.ts';
 import { isReported, type SnapshotRecord } from '../domain/snapshot.ts';
 import type { VolumeRecord } from '../domain/volume.ts';
-import type { ReadMounts } from '../host/mountinfo.ts';
-import type { Step } from '../host/step.ts';
+import { DriverError, quote } from '../errors/errors.ts';
+import type { Catalog } from '../index/catalog.ts';
+import type { Ledger } from '../index/ledger.ts';
+import type { Locks } from '../index/locks.ts';
+import type { Openness } from '../index/openness.ts';
+import type { Owners } from '../index/owners.ts';
 import type { Entry } from '../pools/identity.ts';
 import type { Pool } from '../pools/pool.ts';
-import type { Auditor } from './auditor.ts';
-import type { Catalog } from './catalog.ts';
-import type { Copier } from './copier.ts';
-import type { Ledger } from './ledger.ts';
-import type { Locks } from './locks.ts';
-import type { Openness } from './openness.ts';
-import type { Owners } from './owners.ts';
-import type { Purger } from './purger.ts';
+import type { MountOptionKind } from '../requests/mount-options.ts';
+import type { ReadMounts } from '../system/mountinfo.ts';
+import type { Step } from '../system/step.ts';
 
 /** A pool with its records. */
 export interface Shelf {

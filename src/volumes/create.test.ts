@@ -2,17 +2,17 @@ import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { assemble } from '../assemble.ts';
 import { optionsSchema } from '../config/options.ts';
 import { parsePools } from '../config/pools.ts';
 import { firstVersion } from '../domain/version.ts';
 import type { VolumeRecord } from '../domain/volume.ts';
-import { noObserver } from '../host/exec.ts';
-import { createLog } from '../log.ts';
+import { readRecords } from '../index/enter.ts';
+import { assemble } from '../server/assemble.ts';
+import { noObserver } from '../subprocess/exec.ts';
+import { createLog } from '../system/log.ts';
 import { type Context, pickShelf } from './context.ts';
 import { type CreateCommand, createVolume } from './create.ts';
 import { deleteVolume } from './delete.ts';
-import { readRecords } from './enter.ts';
 
 const call = { signal: new AbortController().signal };
 const ids = { uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0 };

@@ -1,19 +1,19 @@
+import { fillFromSource } from '../copies/fill.ts';
+import { findOrigin } from '../copies/origin.ts';
 import { type CapacityRange, chooseCapacity, satisfies } from '../domain/capacity.ts';
-import { DriverError, quote } from '../domain/errors.ts';
 import { nameRecord } from '../domain/handle.ts';
-import { sortMountOptions } from '../domain/mount-options.ts';
-import { ownParameters, parseClaim, parseMutableParameters, parseParameters } from '../domain/parameters.ts';
-import { renderTemplate } from '../domain/template.ts';
 import { firstVersion } from '../domain/version.ts';
 import type { Existing, Settings, VolumeRecord, VolumeSource } from '../domain/volume.ts';
-import type { DirectoryKind } from '../host/root.ts';
-import { isConflict } from './conflicts.ts';
+import { isConflict } from '../errors/conflicts.ts';
+import { DriverError, quote } from '../errors/errors.ts';
+import { requireAdmitted, withFreshLedger } from '../index/reserve.ts';
+import { sortMountOptions } from '../requests/mount-options.ts';
+import { ownParameters, parseClaim, parseMutableParameters, parseParameters } from '../requests/parameters.ts';
+import { renderTemplate } from '../requests/template.ts';
+import type { DirectoryKind } from '../roots/root.ts';
 import { type Call, type Context, lockKey, pickShelf, type Shelf, type Topology, volumeIdOf } from './context.ts';
 import { finishDelete, rollBackCreate } from './delete.ts';
-import { fillFromSource } from './fill.ts';
 import { holdVolume, planLimit } from './hold.ts';
-import { findOrigin } from './origin.ts';
-import { requireAdmitted, withFreshLedger } from './reserve.ts';
 
 export interface CreateCommand {
   readonly name: string;

@@ -1,7 +1,7 @@
 import { isCopyFor } from '../domain/copy.ts';
-import { DriverError } from '../domain/errors.ts';
 import type { VolumeRecord } from '../domain/volume.ts';
-import { retryConflicts } from './conflicts.ts';
+import { retryConflicts } from '../errors/conflicts.ts';
+import { DriverError } from '../errors/errors.ts';
 import { type Call, type Context, findShelf, lockKey, type Shelf } from './context.ts';
 import { refuseMounted } from './mounted.ts';
 

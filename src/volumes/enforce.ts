@@ -1,9 +1,9 @@
 import { formatBytes } from '../domain/capacity.ts';
-import { DriverError } from '../domain/errors.ts';
 import type { Limit, VolumeRecord } from '../domain/volume.ts';
-import { plainDirectory } from '../host/qgroups.ts';
-import type { Root } from '../host/root.ts';
-import type { HeldVolume } from '../host/sizes.ts';
+import { DriverError } from '../errors/errors.ts';
+import { plainDirectory } from '../quotas/qgroups.ts';
+import type { HeldVolume } from '../quotas/sizes.ts';
+import type { Root } from '../roots/root.ts';
 import type { Shelf } from './context.ts';
 import { planLimit } from './hold.ts';
 

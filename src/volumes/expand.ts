@@ -1,10 +1,10 @@
 import { type CapacityRange, chooseExpansion } from '../domain/capacity.ts';
-import { DriverError } from '../domain/errors.ts';
 import type { VolumeRecord } from '../domain/volume.ts';
-import { isConflict, retryConflicts } from './conflicts.ts';
+import { isConflict, retryConflicts } from '../errors/conflicts.ts';
+import { DriverError } from '../errors/errors.ts';
+import { mustReserve, requireAdmitted, withFreshLedger } from '../index/reserve.ts';
 import { type Call, type Context, findVolume, lockKey, type Shelf } from './context.ts';
 import { holdVolume } from './hold.ts';
-import { mustReserve, requireAdmitted, withFreshLedger } from './reserve.ts';
 
 /** Raises a volume's size to what is required, at once and in use. The answer is its size, in bytes. */
 export const expandVolume = (context: Context, volumeId: string, range: CapacityRange, call: Call): Promise<number> =>

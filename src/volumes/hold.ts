@@ -1,8 +1,8 @@
 import { limitFor } from '../domain/capacity.ts';
 import { type Fullness, fullnessOf } from '../domain/fullness.ts';
 import type { Limit, VolumeRecord } from '../domain/volume.ts';
-import type { HeldVolume } from '../host/sizes.ts';
 import type { Pool } from '../pools/pool.ts';
+import type { HeldVolume } from '../quotas/sizes.ts';
 
 /** What is to hold a new volume of a pool to its size; undefined where nothing is. */
 export const planLimit = async (pool: Pool): Promise<Limit | undefined> =>

@@ -1,10 +1,10 @@
 import { formatHandle, parseHandle } from '../domain/handle.ts';
 import type { VolumeRecord } from '../domain/volume.ts';
+import { type Page, type PageRequest, type PageRules, pageAfter } from '../index/page.ts';
+import { refresh, refreshAll } from '../index/refresh.ts';
 import { type Condition, conditionOf, conditionsOf, NOT_CHECKED } from './condition.ts';
 import { type Context, findVolume, pickShelf, type Shelf } from './context.ts';
 import { type VolumeView, viewVolume } from './create.ts';
-import { type Page, type PageRequest, type PageRules, pageAfter } from './page.ts';
-import { refresh, refreshAll } from './refresh.ts';
 
 /** A volume with its health. */
 export type VolumeStatus = VolumeView & { readonly condition: Condition };

@@ -1,6 +1,6 @@
-import { parseMutableParameters } from '../domain/parameters.ts';
 import type { Settings } from '../domain/volume.ts';
-import { retryConflicts } from './conflicts.ts';
+import { retryConflicts } from '../errors/conflicts.ts';
+import { parseMutableParameters } from '../requests/parameters.ts';
 import { type Call, type Context, findVolume, lockKey } from './context.ts';
 
 /** Changes what a VolumeAttributesClass may change. The directory first: a repeated call repairs what a crash left. */

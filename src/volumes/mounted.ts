@@ -1,8 +1,8 @@
 import { join } from 'node:path';
-import { DriverError, quote } from '../domain/errors.ts';
 import { isBelow } from '../domain/paths.ts';
 import type { VolumeRecord } from '../domain/volume.ts';
-import { isWithin, sameDirectory } from '../host/mountinfo.ts';
+import { DriverError, quote } from '../errors/errors.ts';
+import { isWithin, sameDirectory } from '../system/mountinfo.ts';
 import type { Context, Shelf } from './context.ts';
 
 /**

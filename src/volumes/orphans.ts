@@ -1,9 +1,9 @@
-import type { ClusterList } from '../domain/cluster.ts';
-import { DriverError, quote } from '../domain/errors.ts';
 import { formatHandle } from '../domain/handle.ts';
-import { isInlineId } from '../domain/inline.ts';
 import { type Directory, parseDirectory } from '../domain/paths.ts';
 import type { VolumeRecord } from '../domain/volume.ts';
+import { DriverError, quote } from '../errors/errors.ts';
+import type { ClusterList } from '../requests/cluster.ts';
+import { isInlineId } from '../requests/inline.ts';
 import { adoptDirectory } from './adopt.ts';
 import type { Call, Context, Shelf } from './context.ts';
 import { deleteVolume } from './delete.ts';

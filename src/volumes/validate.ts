@@ -1,6 +1,6 @@
-import { parseAttributes } from '../domain/attributes.ts';
-import { parseMutableParameters, parseParameters } from '../domain/parameters.ts';
 import type { VolumeRecord } from '../domain/volume.ts';
+import { parseAttributes } from '../requests/attributes.ts';
+import { parseMutableParameters, parseParameters } from '../requests/parameters.ts';
 import { type Context, findVolume, type Shelf } from './context.ts';
 
 export interface ValidateCommand {

@@ -4,9 +4,9 @@ import { type FileHandle, mkdir, readdir, stat, writeFile } from 'node:fs/promis
 import { join, resolve } from 'node:path';
 import { promisify } from 'node:util';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { copyTree } from '../../src/host/copy-tree.ts';
-import { openDirectory } from '../../src/host/directory.ts';
-import { type Command, createExec, type Exec, noObserver } from '../../src/host/exec.ts';
+import { type Command, createExec, type Exec, noObserver } from '../../src/subprocess/exec.ts';
+import { openDirectory } from '../../src/system/directory.ts';
+import { copyTree } from '../../src/trees/copy-tree.ts';
 import { isRoot, makeHome, removeHome } from '../support/driver.ts';
 import { canMount, mountImage } from '../support/loop.ts';
 

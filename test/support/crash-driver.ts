@@ -1,7 +1,7 @@
 import { readFileSync, writeFileSync, writeSync } from 'node:fs';
 import { enforceSizes } from '../../src/cli/enforce.ts';
 import { runServe } from '../../src/cli/serve.ts';
-import { serveWorker } from '../../src/host/worker-process.ts';
+import { serveWorker } from '../../src/worker/worker-process.ts';
 
 /**
  * The driver, or its `volumes enforce`, with steps at which it ends with SIGKILL: at the N-th one with CRASH_AT=N; with

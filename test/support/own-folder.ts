@@ -1,4 +1,4 @@
-import { createOwnFolder, type OwnFolder } from '../../src/host/own-folder.ts';
+import { createOwnFolder, type OwnFolder } from '../../src/store/own-folder.ts';
 
 /** A folder of the driver's own below a root that nobody holds open. */
 export const openOwnFolder = (root: string, name: string): OwnFolder =>

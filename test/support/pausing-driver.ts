@@ -1,6 +1,6 @@
 import { readFileSync, writeFileSync, writeSync } from 'node:fs';
 import { runServe } from '../../src/cli/serve.ts';
-import { serveWorker } from '../../src/host/worker-process.ts';
+import { serveWorker } from '../../src/worker/worker-process.ts';
 
 /**
  * The driver, with points at which it stops. PAUSE_FILE names a file with a number: after so many steps, its own and

@@ -1,0 +1,94 @@
+import { expect, it } from 'vitest';
+import { firstVersion, nextVersion, sameVersion, type Version } from '../domain/version.ts';
+import type { Records } from '../store/records.ts';
+import { createCatalog } from './catalog.ts';
+
+interface Note extends Version {
+  readonly name: string;
+  readonly text: string;
+}
+
+const note = (name: string): Note => ({ ...firstVersion(), name, text: '' });
+
+/** A folder of records in memory, whose writes end when they are told to. */
+const createFolder = () => {
+  const files = new Map<string, Note>();
+  const gates: (() => void)[] = [];
+  const superseded: Note[] = [];
+  const records: Records<Note> = {
+    read: async (name) => files.get(name),
+    create: async (note) => {
+      await new Promise<void>((resolve) => gates.push(resolve));
+      files.set(note.name, note);
+      return true;
+    },
+    replace: async (from, to) => {
+      const before = files.get(to.name);
+      if (before === undefined || !sameVersion(before, from)) return false;
+      superseded.push(before);
+      files.set(to.name, to);
+      return true;
+    },
+    remove: async ({ name }) => files.delete(name),
+    names: async () => [...files.keys()],
+    superseded: async () => superseded,
+    readAll: async (names) => ({ records: names.flatMap((name) => files.get(name) ?? []), unreadable: [] }),
+  };
+  const finish = (): void => {
+    for (const open of gates.splice(0)) open();
+  };
+  return { files, records, finish };
+};
+
+it('learns by a look at the names what others have made and removed', async () => {
+  const { files, records } = createFolder();
+  files.set('old', note('old'));
+  const catalog = createCatalog(records);
+  await catalog.load();
+  files.delete('old');
+  files.set('new', note('new'));
+  await catalog.refresh();
+  expect(catalog.list().map(({ name }) => name)).toEqual(['new']);
+});
+
+it('keeps what is being written during that look', async () => {
+  const { records, finish } = createFolder();
+  const catalog = createCatalog(records);
+  await catalog.load();
+  const writing = catalog.create(note('mine'));
+  await catalog.refresh();
+  expect(catalog.get('mine')).toBeDefined();
+  const looking = catalog.refresh();
+  finish();
+  await Promise.all([writing, looking]);
+  expect(catalog.get('mine')).toBeDefined();
+  await catalog.refresh();
+  expect(catalog.get('mine')).toBeDefined();
+});
+
+it('reads again what another controller has changed', async () => {
+  const { files, records } = createFolder();
+  files.set('one', note('one'));
+  const catalog = createCatalog(records);
+  await catalog.load();
+  const before = note('one');
+  files.set('one', before);
+  await records.replace(before, { ...before, ...nextVersion(before), text: 'theirs' });
+  await catalog.read('one');
+  const theirs = catalog.get('one');
+  expect(theirs?.text).toBe('theirs');
+  if (theirs === undefined) throw new Error('it is not known');
+  await records.replace(theirs, { ...theirs, ...nextVersion(theirs), text: 'theirs again' });
+  await catalog.refresh();
+  expect(catalog.get('one')?.text).toBe('theirs again');
+});
+
+it('refuses to replace what another controller has changed', async () => {
+  const { files, records } = createFolder();
+  const before = note('one');
+  files.set('one', before);
+  const catalog = createCatalog(records);
+  await catalog.load();
+  await records.replace(before, { ...before, ...nextVersion(before), text: 'theirs' });
+  await expect(catalog.replace(before, before)).rejects.toMatchObject({ kind: 'conflict' });
+});

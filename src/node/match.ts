@@ -1,0 +1,82 @@
+import { parseHandle } from '../domain/handle.ts';
+import type { VolumeRecord } from '../domain/volume.ts';
+import { DriverError, quote } from '../errors/errors.ts';
+import type { Location } from '../requests/attributes.ts';
+import { isDirectory } from '../system/mount-point.ts';
+import type { MountEntry, MountTable } from '../system/mountinfo.ts';
+import { type Context, describeClosed, type Shelf } from '../volumes/context.ts';
+
+// The CSI spec lets nobody mix volumes up: volume_context MUST match volume_id, and so must what is mounted at a path.
+
+/**
+ * Refuses the volume_context of another volume. What CreateVolume returns names its volume, which a node without records
+ * can check; the directory is compared where the records are known. An id that an admin has chosen for a static PV, which
+ * has no slash, matches every context. Throws invalid-argument.
+ */
+export const requireOwnContext = async (context: Context, volumeId: string, location: Location): Promise<void> => {
+  const handle = parseHandle(volumeId);
+  if (location.volume !== undefined && location.volume !== handle?.name) throw mismatch(volumeId);
+  if (handle === undefined) return;
+  if (location.pool !== undefined && location.pool !== handle.pool) throw mismatch(volumeId);
+  const record = await findRecord(context, volumeId);
+  if (record !== undefined && record.directory !== location.directory) throw mismatch(volumeId);
+};
+
+/** Throws not-found unless the volume of this id is what is mounted at a path, as far as the records tell. */
+export const requireMountOf = async (
+  context: Context,
+  volumeId: string,
+  entry: MountEntry,
+  table: MountTable,
+): Promise<void> => {
+  const handle = parseHandle(volumeId);
+  const shelf = handle === undefined ? undefined : context.shelves.get(handle.pool);
+  const isOther =
+    shelf === undefined
+      ? [...context.shelves.values()].some((each) => showsAnother(each, volumeId, entry, table))
+      : isOpen(shelf) && !shows(shelf, await findRecord(context, volumeId), entry, table);
+  if (isOther) throw notMounted(volumeId);
+};
+
+/**
+ * Throws not-found unless the volume of this id is in use at a path: mounted there, or staged where staging mounts
+ * nothing, because the node has mounted what the volume lies on.
+ */
+export const requireUsedAt = async (
+  context: Context,
+  volumeId: string,
+  path: string,
+  { stagingPath }: { readonly stagingPath: string | undefined },
+): Promise<void> => {
+  const table = await context.readMounts();
+  const entry = table.at(path);
+  if (entry !== undefined) return requireMountOf(context, volumeId, entry, table);
+  if (path === stagingPath && (await isDirectory(path))) return;
+  throw notMounted(volumeId);
+};
+
+const findRecord = async ({ shelves }: Context, volumeId: string): Promise<VolumeRecord | undefined> => {
+  const handle = parseHandle(volumeId);
+  const shelf = handle === undefined ? undefined : shelves.get(handle.pool);
+  if (handle === undefined || shelf === undefined || !isOpen(shelf)) return undefined;
+  const { pool, ledger } = shelf;
+  // A node must not wait for the storage of a shared pool.
+  return pool.reach === 'node' ? ledger.read(handle.name) : ledger.get(handle.name);
+};
+
+const isOpen = (shelf: Shelf): boolean => describeClosed(shelf) === undefined;
+
+const shows = ({ pool }: Shelf, record: VolumeRecord | undefined, entry: MountEntry, table: MountTable): boolean =>
+  record !== undefined && pool.isShownBy(entry, record.directory, table);
+
+/** True for a volume that has an id of this driver. An inline volume has the id that its record is named after. */
+const showsAnother = (shelf: Shelf, volumeId: string, entry: MountEntry, table: MountTable): boolean =>
+  isOpen(shelf) &&
+  shelf.ledger.list().some((record) => record.requestedName !== volumeId && shows(shelf, record, entry, table));
+
+/** For a path where nothing is mounted, or another volume. */
+export const notMounted = (volumeId: string): DriverError =>
+  new DriverError('not-found', `volume_path: volume ${quote(volumeId)} is not mounted there`);
+
+const mismatch = (volumeId: string): DriverError =>
+  new DriverError('invalid-argument', `volume_context: it does not belong to volume_id ${quote(volumeId)}`);

@@ -1,0 +1,79 @@
+import { randomBytes } from 'node:crypto';
+import { copyOrigin, type Origin } from '../copies/origin.ts';
+import { nameCopy } from '../domain/copy.ts';
+import type { SnapshotRecord } from '../domain/snapshot.ts';
+import { isConflict } from '../errors/conflicts.ts';
+import { DriverError } from '../errors/errors.ts';
+import { type Context, type Shelf, snapshotIdOf, volumeIdOf } from '../volumes/context.ts';
+import { rollBackSnapshot } from './delete.ts';
+
+/** Starts the copy of a snapshot in the background. This process owns its record, which says `copying`. */
+export const startCopy = (context: Context, shelf: Shelf, origin: Origin, record: SnapshotRecord): void =>
+  context.copier.start({
+    id: snapshotIdOf(shelf, record.name),
+    source: volumeIdOf(shelf, record.volume),
+    pool: shelf.pool.name,
+    work: async (signal) => {
+      try {
+        await takeSnapshot(context, shelf, origin, record, signal);
+      } catch (thrown) {
+        await resolveFailure(context, shelf, record, thrown);
+      }
+    },
+  });
+
+const takeSnapshot = async (
+  context: Context,
+  shelf: Shelf,
+  origin: Origin,
+  record: SnapshotRecord,
+  cancelled: AbortSignal,
+): Promise<void> => {
+  const { pool, snapshots } = shelf;
+  const copy = nameCopy({ kind: 'snapshot', name: record.name, uid: record.uid }, randomBytes(4).toString('hex'));
+  const done = await context.owners.work(pool, snapshots, record, cancelled, (signal) =>
+    copyOrigin(shelf, origin, { copy }, signal),
+  );
+  try {
+    await pool.root.commitData(copy);
+    const { owner: _, ...made } = done.record;
+    await snapshots.replace(done.record, { ...made, state: 'ready', data: copy });
+  } catch (thrown) {
+    // After any other failure the record may still become ready: nobody knows whether the change has arrived.
+    if (isConflict(thrown)) await discard(shelf, copy);
+    throw thrown;
+  }
+};
+
+const discard = async ({ pool: { root } }: Shelf, copy: string): Promise<void> => {
+  await root.discardCopies([copy]);
+  await root.discardData([copy]);
+};
+
+/**
+ * A failure counts only while the snapshot is still this process's to make: another controller may have made it ready
+ * in the meantime, or deleted it. What may succeed when it is tried again keeps its record.
+ */
+const resolveFailure = async (
+  context: Context,
+  shelf: Shelf,
+  { name, uid }: SnapshotRecord,
+  thrown: unknown,
+): Promise<void> => {
+  context.purger.wake(shelf.pool.name);
+  const record = await shelf.snapshots.read(name).catch(() => {
+    throw thrown;
+  });
+  if (record?.uid === uid && record.state === 'ready') return;
+  if (record?.uid !== uid || record.state !== 'copying')
+    throw new DriverError('aborted', 'the snapshot was deleted while it was made', { cause: thrown });
+  const isOwn = record.owner === context.owners.self;
+  if (isOwn && !isConflict(thrown) && !PASSING.has(DriverError.from(thrown).kind)) {
+    await rollBackSnapshot(context, shelf, record).catch(() => {
+      // The storage does not let us: a repeated call or the sweep repairs it.
+    });
+  }
+  throw thrown;
+};
+
+const PASSING: ReadonlySet<string> = new Set(['unavailable', 'unreachable', 'deadline-exceeded']);
