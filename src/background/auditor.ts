@@ -1,8 +1,8 @@
 import { placeOf } from '../domain/sorted.ts';
 import type { VolumeRecord } from '../domain/volume.ts';
 import { quote } from '../errors/errors.ts';
+import type { Shelf } from '../index/shelf.ts';
 import type { Log } from '../system/log.ts';
-import type { Shelf } from '../volumes/context.ts';
 import { heldOf } from '../volumes/hold.ts';
 
 /**

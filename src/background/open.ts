@@ -1,9 +1,11 @@
 import { DriverError } from '../errors/errors.ts';
 import { readRecords } from '../index/enter.ts';
+import { findPool, pickShelf, type Shelf } from '../index/shelf.ts';
 import { exposureOf, type Facts } from '../pools/facts.ts';
 import type { Log } from '../system/log.ts';
-import { type Call, type Context, findPool, pickShelf, type Shelf } from '../volumes/context.ts';
+import type { Call, Context } from '../volumes/context.ts';
 import { repairLimits } from '../volumes/hold.ts';
+import type { BackgroundContext } from './context.ts';
 import { sweepShelf } from './sweep.ts';
 import { MINIMUM_AGE_MS, startSweeping } from './sweeper.ts';
 
@@ -24,7 +26,7 @@ export interface Opener {
 
 const RETRY_MS = 5_000;
 
-export const createOpener = (context: Context, log: Log, signal: AbortSignal): Opener => {
+export const createOpener = (context: BackgroundContext, log: Log, signal: AbortSignal): Opener => {
   const opened = new Map<string, Opened>();
   const tried = new Set<string>();
   const opening = new Set<string>();

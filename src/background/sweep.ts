@@ -1,17 +1,10 @@
 import { ownerOf } from '../domain/copy.ts';
 import { isReported, type SnapshotRecord } from '../domain/snapshot.ts';
 import type { VolumeRecord } from '../domain/volume.ts';
+import { lockKey, type Shelf, snapshotIdOf, snapshotLockKey, volumeIdOf } from '../index/shelf.ts';
 import { finishDeleteSnapshot, rollBackSnapshot } from '../snapshots/delete.ts';
 import type { Log } from '../system/log.ts';
-import {
-  type Call,
-  type Context,
-  lockKey,
-  type Shelf,
-  snapshotIdOf,
-  snapshotLockKey,
-  volumeIdOf,
-} from '../volumes/context.ts';
+import type { Call, Context } from '../volumes/context.ts';
 import { finishDelete, rollBackCreate } from '../volumes/delete.ts';
 
 /** What a sweep has brought to an end, and what it could not. */

@@ -1,5 +1,6 @@
+import type { Shelf } from '../index/shelf.ts';
 import type { Log } from '../system/log.ts';
-import type { Context, Shelf } from '../volumes/context.ts';
+import type { Context } from '../volumes/context.ts';
 import { sweepShelf } from './sweep.ts';
 
 /**

@@ -5,10 +5,9 @@ import { isShared } from '../config/pool.ts';
 import { formatBytes } from '../domain/capacity.ts';
 import { DriverError, isCausedBy } from '../errors/errors.ts';
 import { readRecords } from '../index/enter.ts';
-import { adviceFor, exposureOf, type Facts } from '../pools/facts.ts';
-import type { SizeRule } from '../pools/pool.ts';
+import type { Shelf } from '../index/shelf.ts';
+import { adviceFor, exposureOf, type Facts, type SizeRule } from '../pools/facts.ts';
 import { NEW_POOL } from '../store/layout.ts';
-import type { Shelf } from '../volumes/context.ts';
 import { explain, withPools } from './shelves.ts';
 
 /** Prints what each pool is and what is wrong; 1 when anything is. What a root can do is tried in the driver's own folder. */

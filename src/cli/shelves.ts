@@ -3,12 +3,13 @@ import { join } from 'node:path';
 import type { Config } from '../config/config.ts';
 import { DriverError } from '../errors/errors.ts';
 import { readRecords } from '../index/enter.ts';
+import { describeClosed, type Shelf } from '../index/shelf.ts';
 import { assemble } from '../server/assemble.ts';
 import type { Unreadable } from '../store/records.ts';
 import { CommandError, noObserver } from '../subprocess/exec.ts';
 import { createLog } from '../system/log.ts';
 import { noStep } from '../system/step.ts';
-import { type Context, describeClosed, type Shelf } from '../volumes/context.ts';
+import type { Context } from '../volumes/context.ts';
 
 /**
  * Works with the pools of a configuration for one command, and lets go of them. Exports are mounted in a folder of the

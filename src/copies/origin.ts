@@ -2,8 +2,8 @@ import type { CopySource } from '../domain/copy.ts';
 import { dataOf } from '../domain/snapshot.ts';
 import type { Ownership, VolumeSource } from '../domain/volume.ts';
 import { DriverError, quote } from '../errors/errors.ts';
+import { findSnapshot, findVolume, type Shelf, type Shelves } from '../index/shelf.ts';
 import type { CopyTarget } from '../trees/copies.ts';
-import { type Context, findSnapshot, findVolume, type Shelf } from '../volumes/context.ts';
 
 /** A volume or a snapshot, as something to copy. */
 export interface Origin {
@@ -16,8 +16,8 @@ export interface Origin {
 }
 
 /** Only what is ready is a source. Throws not-found. */
-export const findOrigin = async (context: Context, source: VolumeSource): Promise<Origin> => {
-  const { tree, record, shelf, ownership } = await describe(context, source);
+export const findOrigin = async (shelves: Shelves, source: VolumeSource): Promise<Origin> => {
+  const { tree, record, shelf, ownership } = await describe(shelves, source);
   return {
     shelf,
     tree,
@@ -25,21 +25,21 @@ export const findOrigin = async (context: Context, source: VolumeSource): Promis
     capacityBytes: record.capacityBytes,
     requireThere: async () => {
       // From disk: another controller may have deleted it.
-      const now = await describe(context, source).catch(() => undefined);
+      const now = await describe(shelves, source).catch(() => undefined);
       if (now?.record.uid === record.uid) return;
       throw new DriverError('aborted', `${source.kind} ${quote(source.id)} was deleted while it was copied`);
     },
   };
 };
 
-const describe = async (context: Context, { kind, id }: VolumeSource) => {
+const describe = async (shelves: Shelves, { kind, id }: VolumeSource) => {
   if (kind === 'volume') {
-    const { record, ...shelf } = await findVolume(context, id);
+    const { record, ...shelf } = await findVolume(shelves, id);
     const { mode, uid, gid } = record.settings;
     const tree: CopySource = { kind, root: shelf.pool.root.path, directory: record.directory };
     return { shelf, record, tree, ownership: { mode, uid, gid } };
   }
-  const { record, ...shelf } = await findSnapshot(context, id);
+  const { record, ...shelf } = await findSnapshot(shelves, id);
   const tree: CopySource = { kind, root: shelf.pool.root.path, data: dataOf(record) };
   return { shelf, record, tree, ownership: record.ownership };
 };

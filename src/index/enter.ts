@@ -1,5 +1,5 @@
 import type { Unreadable } from '../store/records.ts';
-import type { Shelf } from '../volumes/context.ts';
+import type { Shelf } from './shelf.ts';
 
 /** Reads all records of a pool, which is open then. Returns those that cannot be read. */
 export const readRecords = async ({ ledger, snapshots, openness }: Shelf): Promise<readonly Unreadable[]> => {

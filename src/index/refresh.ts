@@ -1,13 +1,13 @@
 import type { Pool } from '../pools/pool.ts';
-import { type Context, requireOpen, type Shelf } from '../volumes/context.ts';
 import type { Catalog } from './catalog.ts';
+import { requireOpen, type Shelf, type Shelves } from './shelf.ts';
 
 /**
  * All shelves by the name of their pool, with what other writers have done; for a further page of a list, as the first one
  * has found them. Throws unavailable while any is not open.
  */
-export const refreshAll = async (context: Context, token = ''): Promise<readonly Shelf[]> => {
-  const shelves = [...requireOpen(context)].sort((a, b) => (a.pool.name < b.pool.name ? -1 : 1));
+export const refreshAll = async (all: Shelves, token = ''): Promise<readonly Shelf[]> => {
+  const shelves = [...requireOpen(all)].sort((a, b) => (a.pool.name < b.pool.name ? -1 : 1));
   if (token !== '') return shelves;
   await Promise.all(
     shelves.flatMap(({ pool, ledger, snapshots }) => [refresh(pool, ledger), refresh(pool, snapshots)]),

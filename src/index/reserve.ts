@@ -2,7 +2,7 @@ import type { VolumeRecord } from '../domain/volume.ts';
 import { DriverError } from '../errors/errors.ts';
 import type { Pool } from '../pools/pool.ts';
 import { isInlineId } from '../requests/inline.ts';
-import type { Shelf } from '../volumes/context.ts';
+import type { Shelf } from './shelf.ts';
 
 /**
  * Checks, for a record that is on disk, that the pool has room for it and that its directory is its own. Every writer

@@ -1,10 +1,11 @@
 import { openOnDemand } from '../background/open.ts';
 import { formatHandle, nameRecord } from '../domain/handle.ts';
 import { DriverError, quote } from '../errors/errors.ts';
+import { findVolume, type Shelf } from '../index/shelf.ts';
 import type { InlineVolume } from '../requests/inline.ts';
 import { makeMountPoint } from '../system/mount-point.ts';
 import type { MountTable } from '../system/mountinfo.ts';
-import { type Call, findVolume, type Shelf } from '../volumes/context.ts';
+import type { Call } from '../volumes/context.ts';
 import { createVolume } from '../volumes/create.ts';
 import { deleteVolume } from '../volumes/delete.ts';
 import type { NodeContext } from './context.ts';

@@ -1,10 +1,11 @@
 import { parseHandle } from '../domain/handle.ts';
 import type { VolumeRecord } from '../domain/volume.ts';
 import { DriverError, quote } from '../errors/errors.ts';
+import { describeClosed, type Shelf } from '../index/shelf.ts';
 import type { Location } from '../requests/attributes.ts';
 import { isDirectory } from '../system/mount-point.ts';
 import type { MountEntry, MountTable } from '../system/mountinfo.ts';
-import { type Context, describeClosed, type Shelf } from '../volumes/context.ts';
+import type { Context } from '../volumes/context.ts';
 
 // The CSI spec lets nobody mix volumes up: volume_context MUST match volume_id, and so must what is mounted at a path.
 

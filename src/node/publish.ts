@@ -1,12 +1,13 @@
 import { join } from 'node:path';
 import { DriverError, quote } from '../errors/errors.ts';
+import { findPool, lockKey } from '../index/shelf.ts';
 import type { Pool } from '../pools/pool.ts';
 import type { Location } from '../requests/attributes.ts';
 import { isReaderOnly, type VolumeCapability } from '../requests/capability.ts';
 import { sortMountOptions } from '../requests/mount-options.ts';
 import { makeMountPoint, removeMountPoint } from '../system/mount-point.ts';
 import { type MountEntry, type MountTable, sameDirectory } from '../system/mountinfo.ts';
-import { type Call, findPool, lockKey } from '../volumes/context.ts';
+import type { Call } from '../volumes/context.ts';
 import type { NodeContext } from './context.ts';
 import { followPool, keepAlive } from './stage.ts';
 

@@ -1,10 +1,11 @@
 import { DriverError, isCausedBy, quote } from '../errors/errors.ts';
+import { findPool, lockKey } from '../index/shelf.ts';
 import type { Pool } from '../pools/pool.ts';
 import type { Location } from '../requests/attributes.ts';
 import { sortMountOptions } from '../requests/mount-options.ts';
 import { makeMountPoint } from '../system/mount-point.ts';
 import { isNfs, type MountEntry, type MountTable } from '../system/mountinfo.ts';
-import { type Call, findPool, lockKey } from '../volumes/context.ts';
+import type { Call } from '../volumes/context.ts';
 import type { NodeContext } from './context.ts';
 
 export interface StageCommand {

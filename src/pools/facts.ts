@@ -2,7 +2,6 @@ import type { Space } from '../domain/space.ts';
 import { DriverError } from '../errors/errors.ts';
 import type { Root, RootFacts } from '../roots/root.ts';
 import type { ReadMounts } from '../system/mountinfo.ts';
-import type { Pool, SizeRule } from './pool.ts';
 
 /** What a pool's root is and can do: found out at start, never configured. */
 export interface Facts extends RootFacts {
@@ -11,6 +10,9 @@ export interface Facts extends RootFacts {
   readonly readOnly: boolean;
   readonly space: Space;
 }
+
+/** What the size of a volume means; undefined: it is enforced where the root can. */
+export type SizeRule = 'enforce' | 'budget' | 'none' | undefined;
 
 /** Throws failed-precondition where sizes are to be enforced and cannot be. */
 export const findOut = async (root: Root, readMounts: ReadMounts, rule: SizeRule): Promise<Facts> => {
@@ -40,7 +42,7 @@ export const adviceFor = ({ fileSystem, device, obstacle }: Facts): string => {
  * What is said of a root on the node itself that every user can enter: undefined where that is not so. An export has its
  * own rules: the server may take root for nobody (docs/adr/0043-the-root-of-a-pool-is-closed.md).
  */
-export const exposureOf = ({ isOpenToOthers }: Facts, reach: Pool['reach']): string | undefined =>
+export const exposureOf = ({ isOpenToOthers }: Facts, reach: 'node' | 'everywhere'): string | undefined =>
   isOpenToOthers && reach === 'node'
     ? 'every user of the node can enter the root, and run as root what a pod has left there with set-uid: chmod 0700'
     : undefined;

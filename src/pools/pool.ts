@@ -4,7 +4,7 @@ import type { Existing, Settings } from '../domain/volume.ts';
 import type { MountOptionKind } from '../requests/mount-options.ts';
 import type { Root } from '../roots/root.ts';
 import { hasBecomeReadOnly, type MountEntry, type MountTable, type ReadMounts } from '../system/mountinfo.ts';
-import type { Facts } from './facts.ts';
+import type { Facts, SizeRule } from './facts.ts';
 import type { Entry, OpenRoot } from './identity.ts';
 
 /** A named root that volumes are made in, as the rules see it: the same for every kind. */
@@ -46,9 +46,6 @@ export interface Mounting {
   /** The same where a mount is that the server does not know any more. Leaves it when there is nothing to replace it. */
   readonly reattach: Mounting['attach'];
 }
-
-/** What the size of a volume means; undefined: it is enforced where the root can. */
-export type SizeRule = 'enforce' | 'budget' | 'none' | undefined;
 
 /** What a volume gets where its StorageClass says nothing. */
 export interface VolumeDefaults {

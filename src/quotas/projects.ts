@@ -41,6 +41,7 @@ export const createProjects = ({ exec, step, claims, mountPoint }: ProjectTools)
   };
 
   return {
+    newLimit: () => ({ by: 'project', id: newProject() }),
     hold: async (directory, volume, bytes) => {
       const id = projectOf(volume);
       await claim(id, volume.name);

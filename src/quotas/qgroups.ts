@@ -18,6 +18,7 @@ export const createQgroups = (
   readMounts: ReadMounts,
   step: Step,
 ): SizeEngine => ({
+  newLimit: () => ({ by: 'qgroup' }),
   hold: async (directory, _, bytes) => {
     if (!(await isSubvolume(`${pathOf(directory)}/.`))) throw plainDirectory();
     await limitSubvolume(exec, pathOf(directory), bytes);

@@ -2,9 +2,7 @@ import type { FileHandle } from 'node:fs/promises';
 import { limitFor } from '../domain/capacity.ts';
 import type { Limit, VolumeRecord, VolumeRef } from '../domain/volume.ts';
 import { DriverError } from '../errors/errors.ts';
-import type { Abilities } from '../roots/abilities.ts';
 import { createTurns } from '../subprocess/turns.ts';
-import { newProject } from './projects.ts';
 
 /** A volume with what holds it to its size. */
 export type HeldVolume = VolumeRef & { readonly limit: Limit };
@@ -49,6 +47,7 @@ export interface Strays {
 
 /** One way of holding a directory, which is open. */
 export interface SizeEngine {
+  readonly newLimit: () => Limit;
   readonly hold: (directory: FileHandle, volume: HeldVolume, bytes: number) => Promise<void>;
   readonly lift: (directory: FileHandle, volume: HeldVolume) => Promise<void>;
   readonly include: (directory: FileHandle, volume: HeldVolume) => Promise<void>;
@@ -72,7 +71,8 @@ const AT_ONCE = 4;
 export interface SizeTools {
   /** Works in the directory of a volume that still exists. */
   readonly change: <Value>(volume: VolumeRef, work: (directory: FileHandle) => Promise<Value>) => Promise<Value>;
-  readonly abilities: () => Promise<Abilities>;
+  /** Which engine works on this root. */
+  readonly abilities: () => Promise<{ readonly sizes: Limit['by'] | 'none' }>;
   readonly engines: SizeEngines;
 }
 
@@ -83,8 +83,7 @@ export const createSizes = ({ change, abilities, engines }: SizeTools): Sizes =>
   return {
     newLimit: async () => {
       const { sizes } = await abilities();
-      if (sizes === 'none') return undefined;
-      return sizes === 'qgroup' ? { by: 'qgroup' } : { by: 'project', id: newProject() };
+      return sizes === 'none' ? undefined : engines[sizes].newLimit();
     },
     hold: (volume, bytes) => within(volume, (engine, directory) => engine.hold(directory, volume, limitFor(bytes))),
     lift: (volume) => within(volume, (engine, directory) => engine.lift(directory, volume)).catch(unlessMissing),

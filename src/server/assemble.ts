@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import { createAuditor } from '../background/auditor.ts';
+import type { BackgroundContext } from '../background/context.ts';
 import { createPurger } from '../background/purger.ts';
 import type { Config } from '../config/config.ts';
 import { isShared, type PoolConfig } from '../config/pool.ts';
@@ -25,8 +26,11 @@ import type { Step } from '../system/step.ts';
 import { type Breaker, createBreaker } from '../worker/breaker.ts';
 import { createWorker } from '../worker/worker.ts';
 
+/** What the three services and the background work share. */
+export type DriverContext = NodeContext & BackgroundContext;
+
 /** The rooms below the protocol, put together from a configuration. Touches nothing yet. */
-export const assemble = ({ options, pools }: Config, log: Log, children: ExecObserver, step: Step): NodeContext => {
+export const assemble = ({ options, pools }: Config, log: Log, children: ExecObserver, step: Step): DriverContext => {
   const { deadlineFactor } = options;
   const shared = Object.values(pools).some(isShared);
   // What a silent server holds up is bounded by its breaker, and must not keep others waiting.

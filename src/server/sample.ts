@@ -1,5 +1,6 @@
+import type { BackgroundContext } from '../background/context.ts';
 import type { Opener } from '../background/open.ts';
-import type { Context, Shelf } from '../volumes/context.ts';
+import type { Shelf } from '../index/shelf.ts';
 import { countHeld, mayHold } from '../volumes/hold.ts';
 import type { PoolSample } from './metrics.ts';
 
@@ -26,7 +27,7 @@ export const shareSample = <Sample>(take: () => Promise<Sample>): (() => Promise
 };
 
 /** The state of every pool, for the metrics. */
-export const samplePools = (context: Context, opener: Opener): Promise<readonly PoolSample[]> =>
+export const samplePools = (context: BackgroundContext, opener: Opener): Promise<readonly PoolSample[]> =>
   Promise.all([...context.shelves.values()].map((shelf) => samplePool(shelf, context, opener)));
 
 /** A scrape does not wait for storage that does not answer. */
@@ -37,7 +38,7 @@ const within = <Value>(promise: Promise<Value>, ms: number): Promise<Value | und
 
 const samplePool = async (
   { pool, ledger, snapshots }: Shelf,
-  { purger }: Context,
+  { purger }: BackgroundContext,
   opener: Opener,
 ): Promise<PoolSample> => {
   const opened = opener.opened(pool.name);

@@ -4,7 +4,8 @@ import { nameCopy } from '../domain/copy.ts';
 import type { SnapshotRecord } from '../domain/snapshot.ts';
 import { isConflict } from '../errors/conflicts.ts';
 import { DriverError } from '../errors/errors.ts';
-import { type Context, type Shelf, snapshotIdOf, volumeIdOf } from '../volumes/context.ts';
+import { type Shelf, snapshotIdOf, volumeIdOf } from '../index/shelf.ts';
+import type { Context } from '../volumes/context.ts';
 import { rollBackSnapshot } from './delete.ts';
 
 /** Starts the copy of a snapshot in the background. This process owns its record, which says `copying`. */

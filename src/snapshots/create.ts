@@ -3,17 +3,9 @@ import { nameRecord } from '../domain/handle.ts';
 import type { SnapshotGroup, SnapshotRecord } from '../domain/snapshot.ts';
 import { firstVersion } from '../domain/version.ts';
 import { DriverError } from '../errors/errors.ts';
+import { findShelf, type Shelf, snapshotIdOf, snapshotLockKey, volumeIdOf, volumeNotFound } from '../index/shelf.ts';
 import { parseSnapshotParameters } from '../requests/parameters.ts';
-import {
-  type Call,
-  type Context,
-  findShelf,
-  type Shelf,
-  snapshotIdOf,
-  snapshotLockKey,
-  volumeIdOf,
-  volumeNotFound,
-} from '../volumes/context.ts';
+import type { Call, Context } from '../volumes/context.ts';
 import { startCopy } from './copy.ts';
 import { finishDeleteSnapshot } from './delete.ts';
 import { requireReady, type SnapshotView, viewSnapshot } from './view.ts';

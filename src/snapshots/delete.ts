@@ -2,14 +2,8 @@ import { isCopyFor } from '../domain/copy.ts';
 import { dataOf, isReported, type SnapshotRecord } from '../domain/snapshot.ts';
 import { retryConflicts } from '../errors/conflicts.ts';
 import { DriverError, invalid } from '../errors/errors.ts';
-import {
-  type Call,
-  type Context,
-  findSnapshotShelf,
-  type Shelf,
-  snapshotIdOf,
-  snapshotLockKey,
-} from '../volumes/context.ts';
+import { findSnapshotShelf, type Shelf, snapshotIdOf, snapshotLockKey } from '../index/shelf.ts';
+import type { Call, Context } from '../volumes/context.ts';
 
 /** Deletes a snapshot, a copy that is being made first. An id that no snapshot has is a success. */
 export const deleteSnapshot = async (context: Context, snapshotId: string, call: Call): Promise<void> => {

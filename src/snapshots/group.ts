@@ -4,8 +4,9 @@ import { isReported, type SnapshotGroup, type SnapshotRecord } from '../domain/s
 import { retryConflicts } from '../errors/conflicts.ts';
 import { DriverError, invalid, quote } from '../errors/errors.ts';
 import { refreshAll } from '../index/refresh.ts';
+import { findVolume, type Shelf, snapshotIdOf, snapshotLockKey } from '../index/shelf.ts';
 import { parseSnapshotParameters } from '../requests/parameters.ts';
-import { type Call, type Context, findVolume, type Shelf, snapshotIdOf, snapshotLockKey } from '../volumes/context.ts';
+import type { Call, Context } from '../volumes/context.ts';
 import { startSnapshot } from './create.ts';
 import { removeSnapshot, rollBackSnapshot } from './delete.ts';
 import { requireReady, type SnapshotView, viewSnapshot } from './view.ts';

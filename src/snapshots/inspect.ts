@@ -2,7 +2,8 @@ import { formatHandle, formatSnapshotHandle, parseSnapshotHandle } from '../doma
 import { isReported, type SnapshotRecord } from '../domain/snapshot.ts';
 import { type Page, type PageRequest, type PageRules, pageAfter } from '../index/page.ts';
 import { refreshAll } from '../index/refresh.ts';
-import { type Context, findSnapshot } from '../volumes/context.ts';
+import { findSnapshot } from '../index/shelf.ts';
+import type { Context } from '../volumes/context.ts';
 import { type SnapshotView, viewSnapshot } from './view.ts';
 
 /** What snapshots somebody wants to see: all, one, or those of one volume. */

@@ -1,7 +1,7 @@
 import { formatGroupHandle } from '../domain/handle.ts';
 import type { SnapshotRecord } from '../domain/snapshot.ts';
 import { DriverError } from '../errors/errors.ts';
-import { type Shelf, snapshotIdOf, volumeIdOf } from '../volumes/context.ts';
+import { type Shelf, snapshotIdOf, volumeIdOf } from '../index/shelf.ts';
 
 /** A snapshot as the caller gets to know it: nobody is told of one that is not complete. */
 export interface SnapshotView {

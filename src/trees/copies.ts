@@ -24,7 +24,7 @@ import {
 } from '../system/directory.ts';
 import type { Step } from '../system/step.ts';
 import { copyTree } from './copy-tree.ts';
-import { prefixOf } from './trash.ts';
+import { prefixOf } from './trash-entry.ts';
 
 /** A copy to make. The size of a volume is enforced from the beginning. */
 export interface CopyTarget {

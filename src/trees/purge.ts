@@ -10,7 +10,7 @@ import { CommandError, type Exec } from '../subprocess/exec.ts';
 import { gently } from '../subprocess/gentle.ts';
 import { withoutLinks } from '../subprocess/linkless.ts';
 import type { Step } from '../system/step.ts';
-import { projectOf } from './trash.ts';
+import { projectOf } from './trash-entry.ts';
 
 export interface PurgeTools {
   readonly folder: OwnFolder;

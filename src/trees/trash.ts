@@ -2,10 +2,11 @@ import { randomBytes } from 'node:crypto';
 import { type FileHandle, lstat, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Directory } from '../domain/paths.ts';
-import type { Limit, VolumeRecord } from '../domain/volume.ts';
+import type { VolumeRecord } from '../domain/volume.ts';
 import { DriverError, errnoOf, quote } from '../errors/errors.ts';
 import { kindOf, moveDirectory, openPath, pathOf, using, withParent } from '../system/directory.ts';
 import { type PurgeTools, purgeEntry } from './purge.ts';
+import { prefixOf } from './trash-entry.ts';
 
 /** Where deleted volumes wait for the purge. Everything is one rename; nothing is deleted but what lies in the trash. */
 export interface Trash {
@@ -49,16 +50,6 @@ export const createTrash = (root: string, tools: TrashTools): Trash => {
     listTrash: async () => readdir(await folder.path()),
     purge: (entry) => purgeEntry(entry, tools),
   };
-};
-
-/** How its entry begins: `<name>-`, or `<name>@<project>-`. No name has an @. */
-export const prefixOf = ({ name, limit }: Pick<TrashedVolume, 'name' | 'limit'>): string =>
-  limit?.by === 'project' ? `${name}@${limit.id}-` : `${name}-`;
-
-/** The project that an entry gives back once it is empty. */
-export const projectOf = (entry: string): { readonly name: string; readonly limit: Limit } | undefined => {
-  const [, name, id] = /^([^@]+)@(\d+)-/.exec(entry) ?? [];
-  return name === undefined ? undefined : { name, limit: { by: 'project', id: Number(id) } };
 };
 
 /** False when there is nothing to move, and nothing was moved before. */

@@ -3,7 +3,7 @@ import type { Directory } from '../domain/paths.ts';
 import { firstVersion } from '../domain/version.ts';
 import type { VolumeRecord } from '../domain/volume.ts';
 import { DriverError, quote } from '../errors/errors.ts';
-import type { Shelf } from './context.ts';
+import type { Shelf } from '../index/shelf.ts';
 import { type VolumeView, viewVolume } from './create.ts';
 
 export interface AdoptCommand {

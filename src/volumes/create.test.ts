@@ -7,10 +7,10 @@ import { parsePools } from '../config/pools.ts';
 import { firstVersion } from '../domain/version.ts';
 import type { VolumeRecord } from '../domain/volume.ts';
 import { readRecords } from '../index/enter.ts';
-import { assemble } from '../server/assemble.ts';
+import { pickShelf } from '../index/shelf.ts';
+import { assemble, type DriverContext } from '../server/assemble.ts';
 import { noObserver } from '../subprocess/exec.ts';
 import { createLog } from '../system/log.ts';
-import { type Context, pickShelf } from './context.ts';
 import { type CreateCommand, createVolume } from './create.ts';
 import { deleteVolume } from './delete.ts';
 
@@ -20,7 +20,7 @@ const ids = { uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0 };
 /** Beside the tests of the whole process: what another controller, or a call before this one, has left half done. */
 describe('a volume that was begun before', () => {
   let root: string;
-  let context: Context;
+  let context: DriverContext;
   beforeEach(async () => {
     root = await mkdtemp(join(tmpdir(), 'csi-subdir-create-'));
     const { pools = {} } = parsePools(

@@ -7,11 +7,12 @@ import type { Existing, Settings, VolumeRecord, VolumeSource } from '../domain/v
 import { isConflict } from '../errors/conflicts.ts';
 import { DriverError, quote } from '../errors/errors.ts';
 import { requireAdmitted, withFreshLedger } from '../index/reserve.ts';
+import { lockKey, pickShelf, type Shelf, volumeIdOf } from '../index/shelf.ts';
 import { sortMountOptions } from '../requests/mount-options.ts';
 import { ownParameters, parseClaim, parseMutableParameters, parseParameters } from '../requests/parameters.ts';
 import { renderTemplate } from '../requests/template.ts';
 import type { DirectoryKind } from '../roots/root.ts';
-import { type Call, type Context, lockKey, pickShelf, type Shelf, type Topology, volumeIdOf } from './context.ts';
+import type { Call, Context, Topology } from './context.ts';
 import { finishDelete, rollBackCreate } from './delete.ts';
 import { holdVolume, planLimit } from './hold.ts';
 

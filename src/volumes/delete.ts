@@ -1,8 +1,10 @@
+import { isPlaced } from '../copies/fill.ts';
 import { isCopyFor } from '../domain/copy.ts';
 import type { VolumeRecord } from '../domain/volume.ts';
 import { retryConflicts } from '../errors/conflicts.ts';
 import { DriverError } from '../errors/errors.ts';
-import { type Call, type Context, findShelf, lockKey, type Shelf } from './context.ts';
+import { findShelf, lockKey, type Shelf } from '../index/shelf.ts';
+import type { Call, Context } from './context.ts';
 import { refuseMounted } from './mounted.ts';
 
 /**
@@ -95,7 +97,3 @@ const discardUnfinished = async ({ pool: { root } }: Shelf, record: VolumeRecord
   if (!adopted && source === undefined) await root.removeEmpty(record);
   if (limit !== undefined && !placed && own.length === 0) await root.giveBack({ name, limit });
 };
-
-/** True when the copy that a record names has become the volume directory. */
-export const isPlaced = ({ copy }: VolumeRecord, copies: readonly string[]): boolean =>
-  copy !== undefined && !copies.includes(copy);

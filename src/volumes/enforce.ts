@@ -1,10 +1,10 @@
 import { formatBytes } from '../domain/capacity.ts';
 import type { Limit, VolumeRecord } from '../domain/volume.ts';
 import { DriverError } from '../errors/errors.ts';
+import type { Shelf } from '../index/shelf.ts';
 import { plainDirectory } from '../quotas/qgroups.ts';
 import type { HeldVolume } from '../quotas/sizes.ts';
 import type { Root } from '../roots/root.ts';
-import type { Shelf } from './context.ts';
 import { planLimit } from './hold.ts';
 
 /**

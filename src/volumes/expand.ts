@@ -3,7 +3,8 @@ import type { VolumeRecord } from '../domain/volume.ts';
 import { isConflict, retryConflicts } from '../errors/conflicts.ts';
 import { DriverError } from '../errors/errors.ts';
 import { mustReserve, requireAdmitted, withFreshLedger } from '../index/reserve.ts';
-import { type Call, type Context, findVolume, lockKey, type Shelf } from './context.ts';
+import { findVolume, lockKey, type Shelf } from '../index/shelf.ts';
+import type { Call, Context } from './context.ts';
 import { holdVolume } from './hold.ts';
 
 /** Raises a volume's size to what is required, at once and in use. The answer is its size, in bytes. */

@@ -2,8 +2,9 @@ import { formatHandle, parseHandle } from '../domain/handle.ts';
 import type { VolumeRecord } from '../domain/volume.ts';
 import { type Page, type PageRequest, type PageRules, pageAfter } from '../index/page.ts';
 import { refresh, refreshAll } from '../index/refresh.ts';
+import { findVolume, pickShelf, type Shelf } from '../index/shelf.ts';
 import { type Condition, conditionOf, conditionsOf, NOT_CHECKED } from './condition.ts';
-import { type Context, findVolume, pickShelf, type Shelf } from './context.ts';
+import type { Context } from './context.ts';
 import { type VolumeView, viewVolume } from './create.ts';
 
 /** A volume with its health. */

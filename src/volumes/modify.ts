@@ -1,7 +1,8 @@
 import type { Settings } from '../domain/volume.ts';
 import { retryConflicts } from '../errors/conflicts.ts';
+import { findVolume, lockKey } from '../index/shelf.ts';
 import { parseMutableParameters } from '../requests/parameters.ts';
-import { type Call, type Context, findVolume, lockKey } from './context.ts';
+import type { Call, Context } from './context.ts';
 
 /** Changes what a VolumeAttributesClass may change. The directory first: a repeated call repairs what a crash left. */
 export const modifyVolume = (

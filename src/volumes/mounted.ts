@@ -2,8 +2,9 @@ import { join } from 'node:path';
 import { isBelow } from '../domain/paths.ts';
 import type { VolumeRecord } from '../domain/volume.ts';
 import { DriverError, quote } from '../errors/errors.ts';
+import type { Shelf } from '../index/shelf.ts';
 import { isWithin, sameDirectory } from '../system/mountinfo.ts';
-import type { Context, Shelf } from './context.ts';
+import type { Context } from './context.ts';
 
 /**
  * Refuses to delete a volume that is in use on this node (CSI spec, DeleteVolume: FAILED_PRECONDITION). A driver whose

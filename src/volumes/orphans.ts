@@ -2,10 +2,11 @@ import { formatHandle } from '../domain/handle.ts';
 import { type Directory, parseDirectory } from '../domain/paths.ts';
 import type { VolumeRecord } from '../domain/volume.ts';
 import { DriverError, quote } from '../errors/errors.ts';
+import type { Shelf } from '../index/shelf.ts';
 import type { ClusterList } from '../requests/cluster.ts';
 import { isInlineId } from '../requests/inline.ts';
 import { adoptDirectory } from './adopt.ts';
-import type { Call, Context, Shelf } from './context.ts';
+import type { Call, Context } from './context.ts';
 import { deleteVolume } from './delete.ts';
 import { refuseMounted } from './mounted.ts';
 

@@ -1,7 +1,8 @@
 import type { VolumeRecord } from '../domain/volume.ts';
+import { findVolume, type Shelf } from '../index/shelf.ts';
 import { parseAttributes } from '../requests/attributes.ts';
 import { parseMutableParameters, parseParameters } from '../requests/parameters.ts';
-import { type Context, findVolume, type Shelf } from './context.ts';
+import type { Context } from './context.ts';
 
 export interface ValidateCommand {
   readonly volumeId: string;
