@@ -7,6 +7,9 @@ import type { Log } from '../system/log.ts';
 import type { Call, Context } from '../volumes/context.ts';
 import { finishDelete, rollBackCreate } from '../volumes/delete.ts';
 
+/** What these operations use of the context. */
+export type SweepContext = Pick<Context, 'shelves' | 'locks' | 'purger' | 'copier' | 'owners' | 'readMounts' | 'step'>;
+
 /** What a sweep has brought to an end, and what it could not. */
 export interface Swept {
   readonly rolledBack: number;
@@ -25,7 +28,7 @@ export interface SweepOptions extends Call {
  * whoever comes first. What is being created is rolled back when its owner shows no progress: nobody was told of it.
  * Each item is on its own: one that fails is logged, counted and left to the next sweep.
  */
-export const sweepShelf = async (context: Context, shelf: Shelf, options: SweepOptions): Promise<Swept> => {
+export const sweepShelf = async (context: SweepContext, shelf: Shelf, options: SweepOptions): Promise<Swept> => {
   const { pool, ledger, snapshots } = shelf;
   const swept = { rolledBack: 0, deleted: 0, failed: 0 };
   const attempt = async (what: object, work: () => Promise<'rolledBack' | 'deleted' | undefined>): Promise<void> => {
@@ -49,7 +52,7 @@ export const sweepShelf = async (context: Context, shelf: Shelf, options: SweepO
 const isUnfinished = ({ state, reservedBytes }: VolumeRecord): boolean =>
   state !== 'ready' || reservedBytes !== undefined;
 
-const sweepVolume = (context: Context, shelf: Shelf, name: string, { signal, isAlone }: SweepOptions) =>
+const sweepVolume = (context: SweepContext, shelf: Shelf, name: string, { signal, isAlone }: SweepOptions) =>
   context.locks.run([lockKey(volumeIdOf(shelf, name))], signal, async () => {
     const record = await shelf.ledger.read(name);
     if (record?.state === 'deleting') {
@@ -68,7 +71,7 @@ const releaseReservation = async ({ ledger }: Shelf, record: VolumeRecord): Prom
   await ledger.replace(record, settled);
 };
 
-const sweepSnapshot = (context: Context, shelf: Shelf, name: string, { signal, isAlone }: SweepOptions) =>
+const sweepSnapshot = (context: SweepContext, shelf: Shelf, name: string, { signal, isAlone }: SweepOptions) =>
   context.locks.run([snapshotLockKey(name)], signal, async () => {
     const record = await shelf.snapshots.read(name);
     if (record?.state === 'deleting') {

@@ -7,6 +7,9 @@ import { isDirectory } from '../system/mount-point.ts';
 import type { MountEntry, MountTable } from '../system/mountinfo.ts';
 import type { Context } from '../volumes/context.ts';
 
+/** What these operations use of the context. */
+export type MatchContext = Pick<Context, 'shelves' | 'readMounts'>;
+
 // The CSI spec lets nobody mix volumes up: volume_context MUST match volume_id, and so must what is mounted at a path.
 
 /**
@@ -14,7 +17,7 @@ import type { Context } from '../volumes/context.ts';
  * can check; the directory is compared where the records are known. An id that an admin has chosen for a static PV, which
  * has no slash, matches every context. Throws invalid-argument.
  */
-export const requireOwnContext = async (context: Context, volumeId: string, location: Location): Promise<void> => {
+export const requireOwnContext = async (context: MatchContext, volumeId: string, location: Location): Promise<void> => {
   const handle = parseHandle(volumeId);
   if (location.volume !== undefined && location.volume !== handle?.name) throw mismatch(volumeId);
   if (handle === undefined) return;
@@ -25,7 +28,7 @@ export const requireOwnContext = async (context: Context, volumeId: string, loca
 
 /** Throws not-found unless the volume of this id is what is mounted at a path, as far as the records tell. */
 export const requireMountOf = async (
-  context: Context,
+  context: MatchContext,
   volumeId: string,
   entry: MountEntry,
   table: MountTable,
@@ -44,7 +47,7 @@ export const requireMountOf = async (
  * nothing, because the node has mounted what the volume lies on.
  */
 export const requireUsedAt = async (
-  context: Context,
+  context: MatchContext,
   volumeId: string,
   path: string,
   { stagingPath }: { readonly stagingPath: string | undefined },
@@ -56,7 +59,7 @@ export const requireUsedAt = async (
   throw notMounted(volumeId);
 };
 
-const findRecord = async ({ shelves }: Context, volumeId: string): Promise<VolumeRecord | undefined> => {
+const findRecord = async ({ shelves }: MatchContext, volumeId: string): Promise<VolumeRecord | undefined> => {
   const handle = parseHandle(volumeId);
   const shelf = handle === undefined ? undefined : shelves.get(handle.pool);
   if (handle === undefined || shelf === undefined || !isOpen(shelf)) return undefined;

@@ -11,6 +11,9 @@ import type { Call } from '../volumes/context.ts';
 import type { NodeContext } from './context.ts';
 import { followPool, keepAlive } from './stage.ts';
 
+/** What these operations use of the context. */
+export type PublishContext = Pick<NodeContext, 'shelves' | 'locks' | 'readMounts' | 'step' | 'mounter'>;
+
 export interface PublishCommand {
   readonly volumeId: string;
   readonly location: Location;
@@ -21,7 +24,7 @@ export interface PublishCommand {
 }
 
 /** Binds the staged volume at a pod's target. The mount table alone says what is there: a restart forgets nothing. */
-export const publishVolume = (context: NodeContext, command: PublishCommand, call: Call): Promise<void> => {
+export const publishVolume = (context: PublishContext, command: PublishCommand, call: Call): Promise<void> => {
   const { stagingPath, targetPath, location, capability } = command;
   const { pool } = findPool(context, location.pool, 'volume_context.pool');
   const asked = sortMountOptions(capability.mountOptions, pool.mountOptionKind, 'volume_capability.mount.mount_flags');
@@ -41,7 +44,7 @@ export const publishVolume = (context: NodeContext, command: PublishCommand, cal
 
 /** Takes the volume from a target and removes the target. Not published, or long gone: fine. */
 export const unpublishVolume = (
-  context: NodeContext,
+  context: PublishContext,
   volumeId: string,
   targetPath: string,
   call: Call,

@@ -8,6 +8,9 @@ import { isNfs, type MountEntry, type MountTable } from '../system/mountinfo.ts'
 import type { Call } from '../volumes/context.ts';
 import type { NodeContext } from './context.ts';
 
+/** What these operations use of the context. */
+export type StageContext = Pick<NodeContext, 'shelves' | 'locks' | 'readMounts' | 'step' | 'mounter'>;
+
 export interface StageCommand {
   readonly volumeId: string;
   readonly location: Location;
@@ -19,7 +22,7 @@ export interface StageCommand {
  * Puts the volume directory at its staging path. There already: fine. Something else there: already-exists. Where a node
  * has mounted what the volume lies on: looks whether it is there (docs/adr/0030-a-path-is-not-staged.md).
  */
-export const stageVolume = (context: NodeContext, command: StageCommand, call: Call): Promise<void> => {
+export const stageVolume = (context: StageContext, command: StageCommand, call: Call): Promise<void> => {
   const { stagingPath, location } = command;
   const { pool } = findPool(context, location.pool, 'volume_context.pool');
   const options = sortMountOptions(command.mountOptions, pool.mountOptionKind, 'volume_capability.mount.mount_flags');
@@ -38,7 +41,12 @@ export const stageVolume = (context: NodeContext, command: StageCommand, call: C
 };
 
 /** Takes the volume from its staging path. The directory itself is the caller's, who made it. */
-export const unstageVolume = (context: NodeContext, volumeId: string, stagingPath: string, call: Call): Promise<void> =>
+export const unstageVolume = (
+  context: StageContext,
+  volumeId: string,
+  stagingPath: string,
+  call: Call,
+): Promise<void> =>
   context.locks.run([lockKey(volumeId), stagingPath], call.signal, () => context.mounter.unmount(stagingPath));
 
 /** A stale mount is replaced. Throws where the server is silent, and leaves the mount: its data may be on the way. */
@@ -62,7 +70,7 @@ export const keepAlive = async (
  * Answers the mount table as it is then.
  */
 export const followPool = async (
-  context: NodeContext,
+  context: StageContext,
   pool: Pool,
   { location, stagingPath }: Pick<StageCommand, 'location' | 'stagingPath'>,
   options: readonly string[],
@@ -76,7 +84,7 @@ export const followPool = async (
 };
 
 /** A pool that points at another server now: what nobody uses any more gives way, what a pod uses does not. */
-const makeWay = async (context: NodeContext, pool: Pool, table: MountTable, there: MountEntry): Promise<void> => {
+const makeWay = async (context: StageContext, pool: Pool, table: MountTable, there: MountEntry): Promise<void> => {
   const { mountPoint } = there;
   if (pool.mounting === undefined || !isNfs(there)) {
     throw new DriverError('already-exists', `staging_target_path: something else is mounted at ${quote(mountPoint)}`);

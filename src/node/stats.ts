@@ -7,6 +7,9 @@ import { type Condition, READ_ONLY } from '../volumes/condition.ts';
 import { isGone, type NodeContext } from './context.ts';
 import { notMounted, requireMountOf } from './match.ts';
 
+/** What these operations use of the context. */
+export type StatsContext = Pick<NodeContext, 'shelves' | 'readMounts'>;
+
 export interface VolumeStats {
   /** Undefined where the storage does not answer and never has. */
   readonly space: Space | undefined;
@@ -19,7 +22,7 @@ export type GetVolumeStats = (volumeId: string, volumePath: string | undefined) 
  * Bytes and inodes of the volume that is mounted at a path. While its server does not answer: the last ones known,
  * and an abnormal condition. Throws not-found where nothing is mounted.
  */
-export const createGetVolumeStats = (context: NodeContext): GetVolumeStats => {
+export const createGetVolumeStats = (context: StatsContext): GetVolumeStats => {
   const known = new Map<string, Space>();
   const forgetUnmounted = (table: MountTable): void => {
     for (const path of known.keys()) if (table.at(path) === undefined) known.delete(path);
@@ -48,7 +51,7 @@ const silence = (thrown: unknown): string => {
 };
 
 /** By the pool the mount is of; any other mount on a node whose volumes are local is local too. */
-const measure = ({ shelves }: NodeContext, entry: MountEntry, table: MountTable, path: string): Promise<Space> => {
+const measure = ({ shelves }: StatsContext, entry: MountEntry, table: MountTable, path: string): Promise<Space> => {
   const pools = [...shelves.values()].map(({ pool }) => pool);
   const owner = pools.find((pool) => pool.owns(entry, table)) ?? pools[0];
   return owner === undefined ? spaceOf(path) : owner.measure(path);

@@ -8,8 +8,11 @@ import { type Shelf, snapshotIdOf, volumeIdOf } from '../index/shelf.ts';
 import type { Context } from '../volumes/context.ts';
 import { rollBackSnapshot } from './delete.ts';
 
+/** What these operations use of the context. */
+export type CopyContext = Pick<Context, 'shelves' | 'locks' | 'purger' | 'copier' | 'owners' | 'step'>;
+
 /** Starts the copy of a snapshot in the background. This process owns its record, which says `copying`. */
-export const startCopy = (context: Context, shelf: Shelf, origin: Origin, record: SnapshotRecord): void =>
+export const startCopy = (context: CopyContext, shelf: Shelf, origin: Origin, record: SnapshotRecord): void =>
   context.copier.start({
     id: snapshotIdOf(shelf, record.name),
     source: volumeIdOf(shelf, record.volume),
@@ -24,7 +27,7 @@ export const startCopy = (context: Context, shelf: Shelf, origin: Origin, record
   });
 
 const takeSnapshot = async (
-  context: Context,
+  context: CopyContext,
   shelf: Shelf,
   origin: Origin,
   record: SnapshotRecord,
@@ -56,7 +59,7 @@ const discard = async ({ pool: { root } }: Shelf, copy: string): Promise<void> =
  * in the meantime, or deleted it. What may succeed when it is tried again keeps its record.
  */
 const resolveFailure = async (
-  context: Context,
+  context: CopyContext,
   shelf: Shelf,
   { name, uid }: SnapshotRecord,
   thrown: unknown,

@@ -10,6 +10,9 @@ import { startCopy } from './copy.ts';
 import { finishDeleteSnapshot } from './delete.ts';
 import { requireReady, type SnapshotView, viewSnapshot } from './view.ts';
 
+/** What these operations use of the context. */
+export type CreateContext = Pick<Context, 'shelves' | 'locks' | 'purger' | 'copier' | 'owners' | 'step'>;
+
 export interface SnapshotCommand {
   readonly name: string;
   readonly volumeId: string;
@@ -21,7 +24,11 @@ export interface SnapshotCommand {
  * waits for it. A caller that gives up does not end the copy: the same call again waits for the same one. Throws what
  * the copy has failed with, once; the call after that starts again.
  */
-export const createSnapshot = async (context: Context, command: SnapshotCommand, call: Call): Promise<SnapshotView> => {
+export const createSnapshot = async (
+  context: CreateContext,
+  command: SnapshotCommand,
+  call: Call,
+): Promise<SnapshotView> => {
   parseSnapshotParameters(command.parameters, 'parameters');
   const shelf = findShelf(context, command.volumeId);
   if (shelf === undefined) throw volumeNotFound(command.volumeId);
@@ -44,7 +51,7 @@ export interface SnapshotPlan {
  * if this call has created it.
  */
 export const startSnapshot = (
-  context: Context,
+  context: CreateContext,
   shelf: Shelf,
   plan: SnapshotPlan,
   call: Call,
@@ -62,7 +69,7 @@ export const startSnapshot = (
 
 /** Makes this process the one that copies. Throws aborted while another one does. */
 const takeOver = async (
-  { owners }: Context,
+  { owners }: CreateContext,
   { pool, snapshots }: Shelf,
   record: SnapshotRecord,
 ): Promise<SnapshotRecord> => {
@@ -71,14 +78,18 @@ const takeOver = async (
   return snapshots.replace(record, { ...record, owner: owners.self });
 };
 
-const refuseOtherPool = ({ shelves }: Context, { pool }: Shelf, { name }: SnapshotPlan): void => {
+const refuseOtherPool = ({ shelves }: CreateContext, { pool }: Shelf, { name }: SnapshotPlan): void => {
   const other = [...shelves.values()].find((shelf) => shelf.pool !== pool && shelf.snapshots.get(name) !== undefined);
   if (other === undefined) return;
   throw new DriverError('already-exists', `name: a snapshot of this name exists in pool ${other.pool.name}`);
 };
 
 /** The record that an earlier call has left, with a deletion that was interrupted brought to its end. */
-const readBefore = async (context: Context, shelf: Shelf, plan: SnapshotPlan): Promise<SnapshotRecord | undefined> => {
+const readBefore = async (
+  context: CreateContext,
+  shelf: Shelf,
+  plan: SnapshotPlan,
+): Promise<SnapshotRecord | undefined> => {
   const before = await shelf.snapshots.read(plan.name);
   if (before === undefined) return undefined;
   if (before.state === 'deleting') {
@@ -93,7 +104,12 @@ const readBefore = async (context: Context, shelf: Shelf, plan: SnapshotPlan): P
   throw new DriverError('already-exists', 'name: a snapshot of this name exists, of another volume or group');
 };
 
-const begin = async (context: Context, shelf: Shelf, plan: SnapshotPlan, origin: Origin): Promise<SnapshotRecord> => {
+const begin = async (
+  context: CreateContext,
+  shelf: Shelf,
+  plan: SnapshotPlan,
+  origin: Origin,
+): Promise<SnapshotRecord> => {
   const record: SnapshotRecord = {
     ...firstVersion(),
     ...plan,

@@ -5,8 +5,11 @@ import { DriverError, invalid } from '../errors/errors.ts';
 import { findSnapshotShelf, type Shelf, snapshotIdOf, snapshotLockKey } from '../index/shelf.ts';
 import type { Call, Context } from '../volumes/context.ts';
 
+/** What these operations use of the context. */
+export type DeleteContext = Pick<Context, 'shelves' | 'locks' | 'purger' | 'copier' | 'step'>;
+
 /** Deletes a snapshot, a copy that is being made first. An id that no snapshot has is a success. */
-export const deleteSnapshot = async (context: Context, snapshotId: string, call: Call): Promise<void> => {
+export const deleteSnapshot = async (context: DeleteContext, snapshotId: string, call: Call): Promise<void> => {
   const shelf = findSnapshotShelf(context, snapshotId);
   if (shelf === undefined) return;
   await context.locks.run([snapshotLockKey(shelf.handle.name)], call.signal, async () => {
@@ -18,7 +21,7 @@ export const deleteSnapshot = async (context: Context, snapshotId: string, call:
 };
 
 /** The caller has the lock. */
-export const removeSnapshot = async (context: Context, shelf: Shelf, record: SnapshotRecord): Promise<void> => {
+export const removeSnapshot = async (context: DeleteContext, shelf: Shelf, record: SnapshotRecord): Promise<void> => {
   const id = snapshotIdOf(shelf, record.name);
   await context.copier.cancelReaders(id);
   await context.copier.cancel(id);
@@ -29,15 +32,15 @@ export const removeSnapshot = async (context: Context, shelf: Shelf, record: Sna
  * Deletes the snapshot that a record describes, and no other one of the same name. Any number of processes may do it at
  * the same time, and each step may be the last one before a crash.
  */
-export const finishDeleteSnapshot = (context: Context, shelf: Shelf, record: SnapshotRecord): Promise<void> =>
+export const finishDeleteSnapshot = (context: DeleteContext, shelf: Shelf, record: SnapshotRecord): Promise<void> =>
   takeAway(context, shelf, record, () => true);
 
 /** The same for a snapshot that nobody was told of. Leaves it alone once another controller has completed it. */
-export const rollBackSnapshot = (context: Context, shelf: Shelf, record: SnapshotRecord): Promise<void> =>
+export const rollBackSnapshot = (context: DeleteContext, shelf: Shelf, record: SnapshotRecord): Promise<void> =>
   takeAway(context, shelf, record, (current) => !isReported(current));
 
 const takeAway = (
-  context: Context,
+  context: DeleteContext,
   shelf: Shelf,
   { name, uid }: SnapshotRecord,
   isWanted: (record: SnapshotRecord) => boolean,

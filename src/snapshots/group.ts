@@ -11,6 +11,9 @@ import { startSnapshot } from './create.ts';
 import { removeSnapshot, rollBackSnapshot } from './delete.ts';
 import { requireReady, type SnapshotView, viewSnapshot } from './view.ts';
 
+/** What these operations use of the context. */
+export type GroupContext = Pick<Context, 'shelves' | 'locks' | 'purger' | 'copier' | 'owners' | 'step'>;
+
 export interface GroupCommand {
   readonly name: string;
   readonly volumeIds: readonly string[];
@@ -29,7 +32,7 @@ export interface GroupView {
  * Takes snapshots of several volumes at once, each one after the rules of one; or answers those that are there. When
  * one cannot be taken, none is.
  */
-export const createGroup = (context: Context, command: GroupCommand, call: Call): Promise<GroupView> => {
+export const createGroup = (context: GroupContext, command: GroupCommand, call: Call): Promise<GroupView> => {
   parseSnapshotParameters(command.parameters, 'parameters');
   const volumeIds = [...new Set(command.volumeIds)].sort();
   if (volumeIds.length === 0) throw invalid('source_volume_ids', 'at least one volume');
@@ -49,7 +52,7 @@ export const createGroup = (context: Context, command: GroupCommand, call: Call)
 };
 
 const completeGroup = async (
-  context: Context,
+  context: GroupContext,
   { name }: SnapshotGroup,
   members: readonly MemberPlan[],
   call: Call,
@@ -64,7 +67,7 @@ const completeGroup = async (
 
 /** Throws not-found, and invalid-argument when the snapshots are not those of the group. */
 export const getGroup = async (
-  context: Context,
+  context: GroupContext,
   groupId: string,
   snapshotIds: readonly string[],
 ): Promise<GroupView> => {
@@ -80,7 +83,7 @@ export const getGroup = async (
 
 /** Deletes all snapshots of a group. An id that is not ours, or gone already, is a success. */
 export const deleteGroup = async (
-  context: Context,
+  context: GroupContext,
   groupId: string,
   snapshotIds: readonly string[],
   call: Call,
@@ -110,7 +113,7 @@ interface MemberPlan {
 
 const groupLockKey = (name: string): string => `group ${name}`;
 
-const findMembers = async (context: Context, group: string): Promise<readonly Member[]> =>
+const findMembers = async (context: GroupContext, group: string): Promise<readonly Member[]> =>
   (await refreshAll(context)).flatMap((shelf) =>
     shelf.snapshots.list().flatMap((record) => (record.group?.name === group ? [{ shelf, record }] : [])),
   );
@@ -123,7 +126,7 @@ const refuseDifferent = (members: readonly Member[], group: SnapshotGroup): void
 
 /** All are looked for before the first is begun. A member that is there stays, though its volume may be gone. */
 const startMembers = async (
-  context: Context,
+  context: GroupContext,
   group: SnapshotGroup,
   before: readonly Member[],
   made: Set<string>,
@@ -153,7 +156,7 @@ const commitMember = (shelf: Shelf, name: string): Promise<SnapshotView> =>
   });
 
 /** What this call has created, unless another call, here or in another controller, has committed it. */
-const takeBack = async (context: Context, group: string, made: ReadonlySet<string>, call: Call): Promise<void> => {
+const takeBack = async (context: GroupContext, group: string, made: ReadonlySet<string>, call: Call): Promise<void> => {
   try {
     for (const { shelf, record } of await findMembers(context, group)) {
       if (!made.has(record.uid)) continue;
@@ -165,7 +168,7 @@ const takeBack = async (context: Context, group: string, made: ReadonlySet<strin
   }
 };
 
-const planMember = async (context: Context, volumeId: string, name: string): Promise<MemberPlan> => {
+const planMember = async (context: GroupContext, volumeId: string, name: string): Promise<MemberPlan> => {
   const { record, ...shelf } = await findVolume(context, volumeId);
   return { id: snapshotIdOf(shelf, name), shelf, name, volume: record.name };
 };
@@ -183,7 +186,7 @@ const nameMember = ({ name }: SnapshotGroup, volumeId: string): string =>
 
 const isWhole = ({ group }: SnapshotRecord, count: number): boolean => group?.volumeIds.length === count;
 
-const removeMembers = async (context: Context, members: readonly Member[], call: Call): Promise<void> => {
+const removeMembers = async (context: GroupContext, members: readonly Member[], call: Call): Promise<void> => {
   for (const { shelf, record } of members) {
     const remove = () => removeSnapshot(context, shelf, record);
     await context.locks.run([snapshotLockKey(record.name)], call.signal, remove);

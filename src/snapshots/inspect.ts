@@ -2,8 +2,7 @@ import { formatHandle, formatSnapshotHandle, parseSnapshotHandle } from '../doma
 import { isReported, type SnapshotRecord } from '../domain/snapshot.ts';
 import { type Page, type PageRequest, type PageRules, pageAfter } from '../index/page.ts';
 import { refreshAll } from '../index/refresh.ts';
-import { findSnapshot } from '../index/shelf.ts';
-import type { Context } from '../volumes/context.ts';
+import { findSnapshot, type Shelves } from '../index/shelf.ts';
 import { type SnapshotView, viewSnapshot } from './view.ts';
 
 /** What snapshots somebody wants to see: all, one, or those of one volume. */
@@ -13,18 +12,18 @@ export interface SnapshotFilter {
 }
 
 /** One snapshot. Throws not-found, also for one that is not complete yet. */
-export const getSnapshot = async (context: Context, snapshotId: string): Promise<SnapshotView> => {
-  const { record, ...shelf } = await findSnapshot(context, snapshotId);
+export const getSnapshot = async (all: Shelves, snapshotId: string): Promise<SnapshotView> => {
+  const { record, ...shelf } = await findSnapshot(all, snapshotId);
   return viewSnapshot(shelf, record);
 };
 
 /** Snapshots by pool and name; none for ids that nobody knows. Throws aborted for a token that is not one. */
 export const listSnapshots = async (
-  context: Context,
+  all: Shelves,
   { snapshotId, volumeId }: SnapshotFilter,
   request: PageRequest,
 ): Promise<Page<SnapshotView>> => {
-  const shelves = await refreshAll(context, request.token);
+  const shelves = await refreshAll(all, request.token);
   const rules: PageRules<SnapshotRecord> = {
     isListed: (record, pool) =>
       isReported(record) &&

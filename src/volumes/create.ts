@@ -16,6 +16,12 @@ import type { Call, Context, Topology } from './context.ts';
 import { finishDelete, rollBackCreate } from './delete.ts';
 import { holdVolume, planLimit } from './hold.ts';
 
+/** What these operations use of the context. */
+export type CreateContext = Pick<
+  Context,
+  'shelves' | 'locks' | 'purger' | 'copier' | 'owners' | 'topology' | 'readMounts' | 'step'
+>;
+
 export interface CreateCommand {
   readonly name: string;
   readonly range: CapacityRange;
@@ -40,7 +46,7 @@ export interface VolumeView {
  * Makes a volume, or answers the one that is there. The record comes first, as `creating`, so that of two only one
  * makes the directory and whatever a crash leaves is known; it becomes `ready` last.
  */
-export const createVolume = async (context: Context, command: CreateCommand, call: Call): Promise<VolumeView> => {
+export const createVolume = async (context: CreateContext, command: CreateCommand, call: Call): Promise<VolumeView> => {
   const plan = planVolume(context, command);
   const { shelf, record } = plan;
   return context.locks.run([lockKey(volumeIdOf(shelf, record.name))], call.signal, async () => {
@@ -68,7 +74,7 @@ interface Plan {
   readonly explicit: Partial<Settings>;
 }
 
-const planVolume = (context: Context, command: CreateCommand): Plan => {
+const planVolume = (context: CreateContext, command: CreateCommand): Plan => {
   const parameters = parseParameters(command.parameters, 'parameters');
   const mutable = parseMutableParameters(command.mutableParameters, 'mutable_parameters');
   const shelf = pickShelf(context, parameters.pool, 'parameters.pool');
@@ -102,7 +108,7 @@ const planVolume = (context: Context, command: CreateCommand): Plan => {
 };
 
 /** The record with what is the source's: its owner and mode, and at least its size. */
-const completePlan = async (context: Context, { record, range, explicit }: Plan): Promise<VolumeRecord> => {
+const completePlan = async (context: CreateContext, { record, range, explicit }: Plan): Promise<VolumeRecord> => {
   if (record.source === undefined) return record;
   const { ownership, capacityBytes } = await findOrigin(context, record.source);
   return {
@@ -121,7 +127,7 @@ const refuseElsewhere = (topology: Topology | undefined, accessibility: CreateCo
   );
 };
 
-const refuseOtherPool = ({ shelves }: Context, { shelf, record }: Plan): void => {
+const refuseOtherPool = ({ shelves }: CreateContext, { shelf, record }: Plan): void => {
   const other = [...shelves.values()].find(
     ({ ledger, pool }) => pool !== shelf.pool && ledger.get(record.name) !== undefined,
   );
@@ -130,7 +136,7 @@ const refuseOtherPool = ({ shelves }: Context, { shelf, record }: Plan): void =>
 };
 
 /** The record that an earlier call has left, with a deletion that was interrupted brought to its end. */
-const readBefore = async (context: Context, { shelf, record }: Plan): Promise<VolumeRecord | undefined> => {
+const readBefore = async (context: CreateContext, { shelf, record }: Plan): Promise<VolumeRecord | undefined> => {
   const before = await shelf.ledger.read(record.name);
   if (before?.state !== 'deleting') return before;
   await finishDelete(context, shelf, before);
@@ -148,7 +154,11 @@ const refuseDifferent = (before: VolumeRecord, { record, range }: Plan): void =>
   throw new DriverError('already-exists', `name: a volume of this name exists with another ${difference}`);
 };
 
-const makeVolume = async (context: Context, plan: Plan, before: VolumeRecord | undefined): Promise<VolumeRecord> => {
+const makeVolume = async (
+  context: CreateContext,
+  plan: Plan,
+  before: VolumeRecord | undefined,
+): Promise<VolumeRecord> => {
   const { shelf, existing } = plan;
   const creating = before ?? (await begin(context, shelf, await completePlan(context, plan), existing));
   try {
@@ -166,7 +176,7 @@ const makeVolume = async (context: Context, plan: Plan, before: VolumeRecord | u
   }
 };
 
-const fill = async (context: Context, { shelf, existing, explicit }: Plan, record: VolumeRecord) => {
+const fill = async (context: CreateContext, { shelf, existing, explicit }: Plan, record: VolumeRecord) => {
   if (record.source !== undefined) return fillFromSource(context, shelf, record, explicit);
   await fillDirectory(shelf, record, existing);
   return record;
@@ -177,7 +187,7 @@ const fill = async (context: Context, { shelf, existing, explicit }: Plan, recor
  * the meantime, or deleted it. Then what has failed here says nothing.
  */
 const resolveFailure = async (
-  context: Context,
+  context: CreateContext,
   shelf: Shelf,
   { name, uid }: VolumeRecord,
   thrown: unknown,
@@ -195,11 +205,11 @@ const resolveFailure = async (
   throw thrown;
 };
 
-const isOwnWork = ({ owners }: Context, { owner }: VolumeRecord): boolean =>
+const isOwnWork = ({ owners }: CreateContext, { owner }: VolumeRecord): boolean =>
   owner === undefined || owner === owners.self;
 
 const begin = async (
-  context: Context,
+  context: CreateContext,
   shelf: Shelf,
   record: VolumeRecord,
   existing: Existing,

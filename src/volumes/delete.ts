@@ -7,12 +7,15 @@ import { findShelf, lockKey, type Shelf } from '../index/shelf.ts';
 import type { Call, Context } from './context.ts';
 import { refuseMounted } from './mounted.ts';
 
+/** What these operations use of the context. */
+export type DeleteContext = Pick<Context, 'shelves' | 'locks' | 'purger' | 'copier' | 'readMounts' | 'step'>;
+
 /**
  * Deletes a volume. An id that no volume has is a success. What is renamed is the directory that the record names; the
  * data itself is purged in the background.
  */
 export const deleteVolume = async (
-  context: Context,
+  context: DeleteContext,
   volumeId: string,
   call: Call,
 ): Promise<VolumeRecord | undefined> => {
@@ -34,15 +37,15 @@ export const deleteVolume = async (
  * Deletes the volume that a record describes, and no other one of the same name. Any number of processes may do it at
  * the same time, and each step may be the last one before a crash.
  */
-export const finishDelete = (context: Context, shelf: Shelf, record: VolumeRecord): Promise<void> =>
+export const finishDelete = (context: DeleteContext, shelf: Shelf, record: VolumeRecord): Promise<void> =>
   removeVolume(context, shelf, record, () => true);
 
 /** The same for a volume that is not ready. Leaves it alone once another controller has made it ready. */
-export const rollBackCreate = (context: Context, shelf: Shelf, record: VolumeRecord): Promise<void> =>
+export const rollBackCreate = (context: DeleteContext, shelf: Shelf, record: VolumeRecord): Promise<void> =>
   removeVolume(context, shelf, record, ({ state }) => state !== 'ready');
 
 const removeVolume = (
-  context: Context,
+  context: DeleteContext,
   shelf: Shelf,
   { name, uid }: VolumeRecord,
   isWanted: (record: VolumeRecord) => boolean,

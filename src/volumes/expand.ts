@@ -7,8 +7,16 @@ import { findVolume, lockKey, type Shelf } from '../index/shelf.ts';
 import type { Call, Context } from './context.ts';
 import { holdVolume } from './hold.ts';
 
+/** What these operations use of the context. */
+export type ExpandContext = Pick<Context, 'shelves' | 'locks' | 'step'>;
+
 /** Raises a volume's size to what is required, at once and in use. The answer is its size, in bytes. */
-export const expandVolume = (context: Context, volumeId: string, range: CapacityRange, call: Call): Promise<number> =>
+export const expandVolume = (
+  context: ExpandContext,
+  volumeId: string,
+  range: CapacityRange,
+  call: Call,
+): Promise<number> =>
   context.locks.run([lockKey(volumeId)], call.signal, () =>
     retryConflicts(async () => {
       const { record, ...shelf } = await findVolume(context, volumeId);
@@ -26,7 +34,7 @@ export const expandVolume = (context: Context, volumeId: string, range: Capacity
 
 /** The new size counts against the budget before anybody is told of it. */
 const expandRecord = async (
-  context: Context,
+  context: ExpandContext,
   shelf: Shelf,
   record: VolumeRecord,
   capacityBytes: number,

@@ -7,17 +7,20 @@ import { type Condition, conditionOf, conditionsOf, NOT_CHECKED } from './condit
 import type { Context } from './context.ts';
 import { type VolumeView, viewVolume } from './create.ts';
 
+/** What these operations use of the context. */
+export type InspectContext = Pick<Context, 'shelves' | 'auditor' | 'topology'>;
+
 /** A volume with its health. */
 export type VolumeStatus = VolumeView & { readonly condition: Condition };
 
 /** One volume. Throws not-found. */
-export const getVolume = async (context: Context, volumeId: string): Promise<VolumeStatus> => {
+export const getVolume = async (context: InspectContext, volumeId: string): Promise<VolumeStatus> => {
   const { record, ...shelf } = await findVolume(context, volumeId);
   return { ...viewVolume(shelf, record), condition: audited(context, record, await conditionOf(shelf.pool, record)) };
 };
 
 /** Ready volumes by pool and name, each with its health. Throws aborted for a token that is not one. */
-export const listVolumes = async (context: Context, request: PageRequest): Promise<Page<VolumeStatus>> => {
+export const listVolumes = async (context: InspectContext, request: PageRequest): Promise<Page<VolumeStatus>> => {
   const shelves = await refreshAll(context, request.token);
   const sources = shelves.map(({ pool, ledger }) => ({ pool: pool.name, records: ledger.list() }));
   const { entries, nextToken } = pageAfter(sources, VOLUMES, request);
@@ -33,7 +36,7 @@ export const listVolumes = async (context: Context, request: PageRequest): Promi
 };
 
 /** What the audit has found is told where nothing worse is known. */
-const audited = ({ auditor }: Context, record: VolumeRecord, condition: Condition): Condition => {
+const audited = ({ auditor }: InspectContext, record: VolumeRecord, condition: Condition): Condition => {
   const problem = auditor.problemOf(record);
   return condition.abnormal || problem === undefined ? condition : { abnormal: true, message: problem };
 };
@@ -50,7 +53,7 @@ const VOLUMES: PageRules<VolumeRecord> = {
  * reports the reason, would never be called.
  */
 export const getCapacity = async (
-  context: Context,
+  context: InspectContext,
   parameters: Readonly<Record<string, string>>,
   segments: Readonly<Record<string, string>> | undefined,
 ): Promise<number> => {

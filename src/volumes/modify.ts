@@ -4,9 +4,12 @@ import { findVolume, lockKey } from '../index/shelf.ts';
 import { parseMutableParameters } from '../requests/parameters.ts';
 import type { Call, Context } from './context.ts';
 
+/** What these operations use of the context. */
+export type ModifyContext = Pick<Context, 'shelves' | 'locks' | 'step'>;
+
 /** Changes what a VolumeAttributesClass may change. The directory first: a repeated call repairs what a crash left. */
 export const modifyVolume = (
-  context: Context,
+  context: ModifyContext,
   volumeId: string,
   parameters: Readonly<Record<string, string>>,
   call: Call,

@@ -6,11 +6,14 @@ import type { Shelf } from '../index/shelf.ts';
 import { isWithin, sameDirectory } from '../system/mountinfo.ts';
 import type { Context } from './context.ts';
 
+/** What these operations use of the context. */
+export type MountedContext = Pick<Context, 'readMounts'>;
+
 /**
  * Refuses to delete a volume that is in use on this node (CSI spec, DeleteVolume: FAILED_PRECONDITION). A driver whose
  * volumes belong to its node sees every mount of them in its own mount table; another one does not.
  */
-export const refuseMounted = async (context: Context, { pool }: Shelf, record: VolumeRecord): Promise<void> => {
+export const refuseMounted = async (context: MountedContext, { pool }: Shelf, record: VolumeRecord): Promise<void> => {
   if (pool.reach !== 'node') return;
   const table = await context.readMounts();
   const expected = table.identify(join(pool.root.path, record.directory));

@@ -10,6 +10,9 @@ import type { Call, Context } from './context.ts';
 import { deleteVolume } from './delete.ts';
 import { refuseMounted } from './mounted.ts';
 
+/** What these operations use of the context. */
+export type OrphansContext = Pick<Context, 'shelves' | 'locks' | 'purger' | 'copier' | 'readMounts' | 'step'>;
+
 /** Something in a pool that nobody may be using any more. */
 export interface Orphan {
   readonly directory: Directory;
@@ -22,7 +25,11 @@ export interface Orphan {
 }
 
 /** Finds what no volume, no PersistentVolume or no pod belongs to. Changes nothing. The pool must be open. */
-export const findOrphans = async (context: Context, shelf: Shelf, cluster: ClusterList): Promise<readonly Orphan[]> => {
+export const findOrphans = async (
+  context: OrphansContext,
+  shelf: Shelf,
+  cluster: ClusterList,
+): Promise<readonly Orphan[]> => {
   const { root } = shelf.pool;
   const found: Omit<Orphan, 'bytes'>[] = [];
   for (const record of shelf.ledger.list()) {
@@ -44,7 +51,7 @@ export const findOrphans = async (context: Context, shelf: Shelf, cluster: Clust
 const ARCHIVE = /(?:^|\/)archived-[^/]*-[0-9a-f]{8}$/;
 
 const judgeRecord = async (
-  context: Context,
+  context: OrphansContext,
   shelf: Shelf,
   record: VolumeRecord,
   { handles, pods }: ClusterList,
@@ -61,7 +68,7 @@ const judgeRecord = async (
 };
 
 /** Only a local driver sees every mount of a volume. Elsewhere it counts as used unless the pods are known. */
-const isMounted = async (context: Context, shelf: Shelf, record: VolumeRecord): Promise<boolean> => {
+const isMounted = async (context: OrphansContext, shelf: Shelf, record: VolumeRecord): Promise<boolean> => {
   if (shelf.pool.reach !== 'node') return true;
   return refuseMounted(context, shelf, record).then(
     () => false,
@@ -109,7 +116,12 @@ export const requireOrphan = (orphans: readonly Orphan[], directory: string): Or
  * Deletes an orphan with its data, whatever `onDelete` says. It gets a record first if it has none, so that it is deleted
  * like any volume: renamed into the trash, which is purged afterwards.
  */
-export const removeOrphan = async (context: Context, shelf: Shelf, orphan: Orphan, call: Call): Promise<void> => {
+export const removeOrphan = async (
+  context: OrphansContext,
+  shelf: Shelf,
+  orphan: Orphan,
+  call: Call,
+): Promise<void> => {
   const { ledger, pool } = shelf;
   if (orphan.record === undefined)
     await adoptDirectory(shelf, { directory: orphan.directory, capacityBytes: 1, write: true });

@@ -1,8 +1,7 @@
 import type { VolumeRecord } from '../domain/volume.ts';
-import { findVolume, type Shelf } from '../index/shelf.ts';
+import { findVolume, type Shelf, type Shelves } from '../index/shelf.ts';
 import { parseAttributes } from '../requests/attributes.ts';
 import { parseMutableParameters, parseParameters } from '../requests/parameters.ts';
-import type { Context } from './context.ts';
 
 export interface ValidateCommand {
   readonly volumeId: string;
@@ -17,8 +16,8 @@ export interface ValidateCommand {
  * Undefined when the volume is what the caller takes it for; else what is not. Throws not-found, and invalid-argument
  * for what no volume could have.
  */
-export const validateVolume = async (context: Context, command: ValidateCommand): Promise<string | undefined> => {
-  const volume = await findVolume(context, command.volumeId);
+export const validateVolume = async (shelves: Shelves, command: ValidateCommand): Promise<string | undefined> => {
+  const volume = await findVolume(shelves, command.volumeId);
   const { pool } = parseParameters(command.parameters, 'parameters');
   parseMutableParameters(command.mutableParameters, 'mutable_parameters');
   if (command.unsupported !== undefined) return command.unsupported;
