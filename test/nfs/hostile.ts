@@ -8,7 +8,7 @@ import { runHostile } from '../support/hostile-run.ts';
 import { type Subject, validRequests } from '../support/requests.ts';
 import { createVolume, kubeletPaths, outcomeOf, publish, stage, unpublish, unstage } from '../support/volume.ts';
 import { A, clear } from './ground.ts';
-import { endShared, type NfsSettings, poolOn, startShared } from './shared-driver.ts';
+import { endShared, type NfsSettings, PATIENT, poolOn, startShared } from './shared-driver.ts';
 import type { Tests } from './tests.ts';
 
 /** Hostile calls to a driver whose pool is an export; what must not be touched lies on the server and on the node. */
@@ -89,7 +89,7 @@ const leadAstray: Work = async (driver, subject) => {
 
 /** A driver with one volume that is in use, and canaries that nobody may touch beside it. */
 const withSubject = async (settings: NfsSettings, work: Work): Promise<void> => {
-  const driver = await startShared({ main: poolOn(A, settings) });
+  const driver = await startShared({ main: poolOn(A, settings) }, { flags: PATIENT });
   const canaries = [join(driver.home, 'canary'), join(A.directory, 'foreign'), join(driver.kubeletDir, 'pods/sibling')];
   for (const folder of canaries) await plantCanary(folder);
   await mkdir(join(driver.kubeletDir, 'hostile'));

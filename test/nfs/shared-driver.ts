@@ -38,6 +38,12 @@ export const poolOn = (server: Server, settings: NfsSettings = {}): Readonly<Rec
   };
 };
 
+/** Bounds for a busy machine, where a test is not about the bounds: the guest's processor is emulated. */
+export const PATIENT = [
+  ...['--call-timeout-ms', '300000', '--stage-timeout-ms', '300000'],
+  ...['--deadline-factor', '4'],
+] as const;
+
 /** The shared driver with its pools, the first of which is called `main`. */
 export const startShared = async (
   { main, ...pools }: { readonly main: object } & Readonly<Record<string, object>>,

@@ -10,7 +10,7 @@ import { createFrom, dataOfSnapshot, takeSnapshot } from '../support/snapshot.ts
 import { createVolume, kubeletPaths, publish, stage, unpublish, unstage } from '../support/volume.ts';
 import { dieAtEveryStep, type Life } from './doomed.ts';
 import { A, B, clear, persist, type Server, trashIsEmpty, until, variable } from './ground.ts';
-import { endShared, poolOn, startShared } from './shared-driver.ts';
+import { endShared, PATIENT, poolOn, startShared } from './shared-driver.ts';
 import type { Tests } from './tests.ts';
 
 /** Sizes by project quotas: the controller works in the exported directory, pods write there and through NFS. */
@@ -42,7 +42,7 @@ const withDriver = async (
   work: (driver: TestDriver) => Promise<void>,
   pool: object = poolOn(server, POOL),
 ): Promise<void> => {
-  const driver = await startShared({ main: pool });
+  const driver = await startShared({ main: pool }, { flags: PATIENT });
   try {
     await work(driver);
     await nothingIsLeft(server);
@@ -110,7 +110,10 @@ const copy = (server: Server): Promise<void> =>
 
 /** Whoever owns a file may change its project: no capability is needed in the first user namespace. */
 const evade = async (server: Server): Promise<void> => {
-  const driver = await startShared({ main: poolOn(server, POOL) }, { flags: ['--audit-interval-ms', '500'] });
+  const driver = await startShared(
+    { main: poolOn(server, POOL) },
+    { flags: [...PATIENT, '--audit-interval-ms', '500'] },
+  );
   try {
     const { volume_id } = await createVolume(driver, 'evading', {}, 8 * MIB);
     const file = join(server.directory, 'evading/file');
