@@ -93,7 +93,8 @@ const picture = (rooms: readonly Room[]): string => {
     ].join('\n');
   });
   return `<!-- Made by scripts/rooms.ts. Do not edit: npm run generate -->
-<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${height}" font-family="sans-serif" font-size="14" fill="#1f2328">
+<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${height}" font-family="sans-serif" font-size="14" fill="#1f2328" role="img">
+<title>The rooms of src/, from the commands at the top to the errors at the bottom</title>
 ${rows.join('\n')}
 </svg>
 `;

@@ -1,9 +1,9 @@
 import { placeOf } from '../domain/sorted.ts';
 import type { VolumeRecord } from '../domain/volume.ts';
 import { quote } from '../errors/errors.ts';
-import type { Shelf } from '../index/shelf.ts';
+import type { PoolIndex } from '../index/pool-index.ts';
 import type { Log } from '../system/log.ts';
-import { heldOf } from '../volumes/hold.ts';
+import { limitedOf } from '../volumes/limits.ts';
 
 /**
  * Looks in the background for what does not count against the size of its volume: whoever owns a file may put it into
@@ -13,19 +13,19 @@ export interface Auditor {
   /** What was found in a volume when it was last looked at; undefined where nothing was. */
   readonly problemOf: (record: Pick<VolumeRecord, 'uid'>) => string | undefined;
   /** Looks at the volumes of an open pool, until `signal` is aborted. */
-  readonly start: (shelf: Shelf, log: Log, signal: AbortSignal) => void;
+  readonly start: (index: PoolIndex, log: Log, signal: AbortSignal) => void;
 }
 
 export const createAuditor = (intervalMs: number): Auditor => {
   const problems = new Map<string, string>();
   return {
     problemOf: ({ uid }) => problems.get(uid),
-    start: (shelf, log, signal) => {
+    start: (index, log, signal) => {
       let last = '';
       const work = async (): Promise<void> => {
-        const next = chooseNext(shelf, last);
+        const next = chooseNext(index, last);
         last = next?.name ?? '';
-        if (next !== undefined) await audit(shelf, next, problems, log);
+        if (next !== undefined) await audit(index, next, problems, log);
         schedule();
       };
       const schedule = (): void => {
@@ -37,9 +37,9 @@ export const createAuditor = (intervalMs: number): Auditor => {
 };
 
 /** The volume after the last one, by name; the first one again after all of them. */
-const chooseNext = ({ ledger, openness }: Shelf, last: string): VolumeRecord | undefined => {
+const chooseNext = ({ volumes, openness }: PoolIndex, last: string): VolumeRecord | undefined => {
   if (openness.problem() !== undefined) return undefined;
-  const records = ledger.list();
+  const records = volumes.list();
   const start = placeOf(records, last);
   for (let offset = 1; offset <= records.length; offset += 1) {
     const record = records[(start + offset) % records.length];
@@ -48,10 +48,15 @@ const chooseNext = ({ ledger, openness }: Shelf, last: string): VolumeRecord | u
   return records[start]?.limit === undefined ? undefined : records[start];
 };
 
-const audit = async ({ pool }: Shelf, record: VolumeRecord, problems: Map<string, string>, log: Log): Promise<void> => {
+const audit = async (
+  { pool }: PoolIndex,
+  record: VolumeRecord,
+  problems: Map<string, string>,
+  log: Log,
+): Promise<void> => {
   const { uid, name } = record;
   try {
-    for (const volume of heldOf(record)) {
+    for (const volume of limitedOf(record)) {
       const { count, example } = await pool.root.countStrays(volume);
       if (count === 0) {
         problems.delete(uid);

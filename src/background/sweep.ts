@@ -1,14 +1,14 @@
 import { ownerOf } from '../domain/copy.ts';
 import { isReported, type SnapshotRecord } from '../domain/snapshot.ts';
 import type { VolumeRecord } from '../domain/volume.ts';
-import { lockKey, type Shelf, snapshotIdOf, snapshotLockKey, volumeIdOf } from '../index/shelf.ts';
+import { lockKey, type PoolIndex, snapshotIdOf, snapshotLockKey, volumeIdOf } from '../index/pool-index.ts';
 import { finishDeleteSnapshot, rollBackSnapshot } from '../snapshots/delete.ts';
 import type { Log } from '../system/log.ts';
 import type { Call, Context } from '../volumes/context.ts';
 import { finishDelete, rollBackCreate } from '../volumes/delete.ts';
 
 /** What these operations use of the context. */
-export type SweepContext = Pick<Context, 'shelves' | 'locks' | 'purger' | 'copier' | 'owners' | 'readMounts' | 'step'>;
+export type SweepContext = Pick<Context, 'indexes' | 'locks' | 'purger' | 'copier' | 'owners' | 'readMounts' | 'step'>;
 
 /** What a sweep has brought to an end, and what it could not. */
 export interface Swept {
@@ -28,8 +28,8 @@ export interface SweepOptions extends Call {
  * whoever comes first. What is being created is rolled back when its owner shows no progress: nobody was told of it.
  * Each item is on its own: one that fails is logged, counted and left to the next sweep.
  */
-export const sweepShelf = async (context: SweepContext, shelf: Shelf, options: SweepOptions): Promise<Swept> => {
-  const { pool, ledger, snapshots } = shelf;
+export const sweepPool = async (context: SweepContext, index: PoolIndex, options: SweepOptions): Promise<Swept> => {
+  const { pool, volumes, snapshots } = index;
   const swept = { rolledBack: 0, deleted: 0, failed: 0 };
   const attempt = async (what: object, work: () => Promise<'rolledBack' | 'deleted' | undefined>): Promise<void> => {
     try {
@@ -40,11 +40,11 @@ export const sweepShelf = async (context: SweepContext, shelf: Shelf, options: S
       options.log.error({ pool: pool.name, ...what, err: thrown }, 'sweep failed, will be retried');
     }
   };
-  for (const { name } of ledger.list().filter(isUnfinished))
-    await attempt({ volume: name }, () => sweepVolume(context, shelf, name, options));
+  for (const { name } of volumes.list().filter(isUnfinished))
+    await attempt({ volume: name }, () => sweepVolume(context, index, name, options));
   for (const { name } of snapshots.list().filter((record) => !isReported(record)))
-    await attempt({ snapshot: name }, () => sweepSnapshot(context, shelf, name, options));
-  for (const folder of ['copies', 'data'] as const) await attempt({ folder }, () => discardStray(shelf, folder));
+    await attempt({ snapshot: name }, () => sweepSnapshot(context, index, name, options));
+  for (const folder of ['copies', 'data'] as const) await attempt({ folder }, () => discardStray(index, folder));
   context.purger.wake(pool.name);
   return swept;
 };
@@ -52,53 +52,57 @@ export const sweepShelf = async (context: SweepContext, shelf: Shelf, options: S
 const isUnfinished = ({ state, reservedBytes }: VolumeRecord): boolean =>
   state !== 'ready' || reservedBytes !== undefined;
 
-const sweepVolume = (context: SweepContext, shelf: Shelf, name: string, { signal, isAlone }: SweepOptions) =>
-  context.locks.run([lockKey(volumeIdOf(shelf, name))], signal, async () => {
-    const record = await shelf.ledger.read(name);
+const sweepVolume = (context: SweepContext, index: PoolIndex, name: string, { signal, isAlone }: SweepOptions) =>
+  context.locks.run([lockKey(volumeIdOf(index, name))], signal, async () => {
+    const record = await index.volumes.read(name);
     if (record?.state === 'deleting') {
-      await finishDelete(context, shelf, record);
+      await finishDelete(context, index, record);
       return 'deleted';
     }
-    if (record === undefined || !isUnfinished(record) || !(isAlone || context.owners.isAbandoned(shelf.pool, record)))
+    if (record === undefined || !isUnfinished(record) || !(isAlone || context.owners.isAbandoned(index.pool, record)))
       return undefined;
-    if (record.state === 'creating') await rollBackCreate(context, shelf, record);
-    else await releaseReservation(shelf, record);
+    if (record.state === 'creating') await rollBackCreate(context, index, record);
+    else await releaseReservation(index, record);
     return 'rolledBack';
   });
 
-const releaseReservation = async ({ ledger }: Shelf, record: VolumeRecord): Promise<void> => {
+const releaseReservation = async ({ volumes }: PoolIndex, record: VolumeRecord): Promise<void> => {
   const { reservedBytes: _, ...settled } = record;
-  await ledger.replace(record, settled);
+  await volumes.replace(record, settled);
 };
 
-const sweepSnapshot = (context: SweepContext, shelf: Shelf, name: string, { signal, isAlone }: SweepOptions) =>
+const sweepSnapshot = (context: SweepContext, index: PoolIndex, name: string, { signal, isAlone }: SweepOptions) =>
   context.locks.run([snapshotLockKey(name)], signal, async () => {
-    const record = await shelf.snapshots.read(name);
+    const record = await index.snapshots.read(name);
     if (record?.state === 'deleting') {
-      await finishDeleteSnapshot(context, shelf, record);
+      await finishDeleteSnapshot(context, index, record);
       return 'deleted';
     }
-    if (record === undefined || isReported(record) || context.copier.knows(snapshotIdOf(shelf, name))) return undefined;
-    if (!isAlone && !context.owners.isAbandoned(shelf.pool, record)) return undefined;
-    await rollBackSnapshot(context, shelf, record);
+    if (record === undefined || isReported(record) || context.copier.knows(snapshotIdOf(index, name))) return undefined;
+    if (!isAlone && !context.owners.isAbandoned(index.pool, record)) return undefined;
+    await rollBackSnapshot(context, index, record);
     return 'rolledBack';
   });
 
 /** Moves to the trash what was copied for records that do not exist any more, or that have another copy. */
-const discardStray = async (shelf: Shelf, folder: 'copies' | 'data'): Promise<undefined> => {
-  const { root } = shelf.pool;
+const discardStray = async (index: PoolIndex, folder: 'copies' | 'data'): Promise<undefined> => {
+  const { root } = index.pool;
   const entries = folder === 'copies' ? await root.listCopies() : await root.listData();
   for (const entry of entries) {
-    if (!(await isStray(shelf, entry, folder))) continue;
-    await (folder === 'copies' ? root.discardCopies([entry]) : root.discardData([entry]));
+    if (!(await isStray(index, entry, folder))) continue;
+    await (folder === 'copies' ? root.dropCopies([entry]) : root.dropData([entry]));
   }
 };
 
-const isStray = async ({ ledger, snapshots }: Shelf, entry: string, folder: 'copies' | 'data'): Promise<boolean> => {
+const isStray = async (
+  { volumes, snapshots }: PoolIndex,
+  entry: string,
+  folder: 'copies' | 'data',
+): Promise<boolean> => {
   const owner = ownerOf(entry);
   // Layout 1 names data like its snapshot.
   if (owner === undefined || (folder === 'data' && owner.uid === undefined)) return false;
-  const record: SnapshotRecord | VolumeRecord | undefined = await (owner.kind === 'volume' ? ledger : snapshots).read(
+  const record: SnapshotRecord | VolumeRecord | undefined = await (owner.kind === 'volume' ? volumes : snapshots).read(
     owner.name,
   );
   if (record === undefined || (owner.uid !== undefined && record.uid !== owner.uid)) return true;

@@ -4,12 +4,12 @@ import { ConfigError } from '../config/error.ts';
 import { parseQuantity } from '../domain/capacity.ts';
 import { parseDirectory } from '../domain/paths.ts';
 import { DriverError } from '../errors/errors.ts';
-import { findPool, type Shelf } from '../index/shelf.ts';
+import { findPool, type PoolIndex } from '../index/pool-index.ts';
 import { type AdoptCommand, adoptDirectory } from '../volumes/adopt.ts';
 import type { Topology } from '../volumes/context.ts';
 import type { VolumeView } from '../volumes/create.ts';
 import { takeFlags } from './flags.ts';
-import { openPool, withPools } from './shelves.ts';
+import { openPool, withPools } from './pools.ts';
 
 /**
  * `volumes adopt`: makes records for directories that exist and prints the PersistentVolumes to apply. Without
@@ -22,11 +22,11 @@ export const adoptVolumes = async (args: readonly string[], env: NodeJS.ProcessE
   const config = await loadConfig(rest, env);
   const command = { capacityBytes, write: values.write === true };
   const failed = await withPools(config, async (context) => {
-    const shelf = findPool(context, values.pool === undefined ? undefined : String(values.pool), '--pool');
-    if ((await openPool(shelf, command.write)) === undefined) return 1;
+    const index = findPool(context, values.pool === undefined ? undefined : String(values.pool), '--pool');
+    if ((await openPool(index, command.write)) === undefined) return 1;
     let count = 0;
     for (const text of positionals) {
-      const view = await adoptOne(shelf, command, text);
+      const view = await adoptOne(index, command, text);
       if (view === undefined) count += 1;
       else process.stdout.write(formatPersistentVolume(view, config.options.driverName, context.topology));
     }
@@ -39,12 +39,12 @@ export const adoptVolumes = async (args: readonly string[], env: NodeJS.ProcessE
 const USAGE = 'usage: csi-subdir volumes adopt --size QUANTITY [--pool NAME] [--write] [--config FILE] DIRECTORY...';
 
 const adoptOne = async (
-  shelf: Shelf,
+  index: PoolIndex,
   command: Omit<AdoptCommand, 'directory'>,
   text: string,
 ): Promise<VolumeView | undefined> => {
   try {
-    return await adoptDirectory(shelf, { ...command, directory: parseDirectory(text) });
+    return await adoptDirectory(index, { ...command, directory: parseDirectory(text) });
   } catch (thrown) {
     process.stderr.write(`csi-subdir: ${text}: ${DriverError.from(thrown).message}\n`);
     return undefined;

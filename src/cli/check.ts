@@ -5,10 +5,10 @@ import { isShared } from '../config/pool.ts';
 import { formatBytes } from '../domain/capacity.ts';
 import { DriverError, isCausedBy } from '../errors/errors.ts';
 import { readRecords } from '../index/enter.ts';
-import type { Shelf } from '../index/shelf.ts';
+import type { PoolIndex } from '../index/pool-index.ts';
 import { adviceFor, exposureOf, type Facts, type SizeRule } from '../pools/facts.ts';
 import { NEW_POOL } from '../store/layout.ts';
-import { explain, withPools } from './shelves.ts';
+import { explain, withPools } from './pools.ts';
 
 /** Prints what each pool is and what is wrong; 1 when anything is. What a root can do is tried in the driver's own folder. */
 export const runCheck = async (args: readonly string[], env: NodeJS.ProcessEnv): Promise<number> => {
@@ -23,8 +23,8 @@ export const runCheck = async (args: readonly string[], env: NodeJS.ProcessEnv):
     const config = await loadConfig(args, env);
     say(`config  ${config.options.config}: ok`);
     await checkTools(config, complain);
-    await withPools(config, async ({ shelves }) => {
-      for (const shelf of shelves.values()) await checkPool(shelf, say, complain);
+    await withPools(config, async ({ indexes }) => {
+      for (const index of indexes.values()) await checkPool(index, say, complain);
     });
   } catch (thrown) {
     if (!(thrown instanceof ConfigError)) throw thrown;
@@ -66,21 +66,21 @@ const checkTools = async ({ pools }: Config, complain: (line: string) => void): 
 };
 
 const checkPool = async (
-  shelf: Shelf,
+  index: PoolIndex,
   say: (line: string) => void,
   complain: (line: string) => void,
 ): Promise<void> => {
-  const { pool, ledger, snapshots } = shelf;
+  const { pool, volumes, snapshots } = index;
   const label = `pool    ${pool.name} (${pool.root.path})`;
   try {
     const id = await pool.open({ mayCreate: false, remembers: false });
     const facts = await pool.findOut();
-    const unreadable = await readRecords(shelf);
+    const unreadable = await readRecords(index);
     say(`${label}: ${describeFacts(facts)}`);
     say(`        id: ${id ?? 'none yet: the driver gives it one when it starts (layout 1)'}`);
     say(`        sizes: ${describeSizes(facts, pool.sizes)}`);
     say(
-      `        volumes: ${ledger.list().length}, asking for ${formatBytes(ledger.allocatedBytes())}${describeBudget(pool.budgetBytes)}`,
+      `        volumes: ${volumes.list().length}, asking for ${formatBytes(volumes.allocatedBytes())}${describeBudget(pool.budgetBytes)}`,
     );
     say(`        snapshots: ${snapshots.list().length}`);
     const exposure = exposureOf(facts, pool.reach);

@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path';
 import { stringify } from 'yaml';
 import { ConfigError } from '../config/error.ts';
 import { type CsiClient, connectCsi } from '../rpc/client.ts';
-import { createNarrator, type Narrator } from './narrator.ts';
+import { createNarrator, type Narrator } from './demo-output.ts';
 import { startServe } from './serve-process.ts';
 
 /**

@@ -3,13 +3,13 @@ import { ConfigError } from '../config/error.ts';
 import { formatBytes } from '../domain/capacity.ts';
 import { formatHandle } from '../domain/handle.ts';
 import { DriverError } from '../errors/errors.ts';
-import type { Shelf } from '../index/shelf.ts';
+import type { PoolIndex } from '../index/pool-index.ts';
 import type { Step } from '../system/step.ts';
 import type { Context } from '../volumes/context.ts';
 import { enforceSize } from '../volumes/enforce.ts';
-import { listUnheld } from '../volumes/hold.ts';
+import { listUnlimited } from '../volumes/limits.ts';
 import { takeFlags } from './flags.ts';
-import { openPool, withPools } from './shelves.ts';
+import { openPool, withPools } from './pools.ts';
 
 /**
  * `volumes enforce`: holds volumes to their size that were made or adopted before sizes were enforced. Without
@@ -18,11 +18,11 @@ import { openPool, withPools } from './shelves.ts';
 export const enforceSizes = async (args: readonly string[], env: NodeJS.ProcessEnv, step: Step): Promise<number> => {
   const { values, positionals, rest } = takeFlags(args, { pool: 'string', write: 'boolean' });
   if (positionals.length > 0) throw new ConfigError([USAGE]);
-  const work = async ({ shelves }: Context): Promise<number> => {
-    const chosen = [...shelves].filter(([name]) => values.pool === undefined || values.pool === name);
-    if (chosen.length === 0) throw new ConfigError([`--pool: expected one of ${[...shelves.keys()].join(', ')}`]);
+  const work = async ({ indexes }: Context): Promise<number> => {
+    const chosen = [...indexes].filter(([name]) => values.pool === undefined || values.pool === name);
+    if (chosen.length === 0) throw new ConfigError([`--pool: expected one of ${[...indexes.keys()].join(', ')}`]);
     let count = 0;
-    for (const [, shelf] of chosen) count += await enforceIn(shelf, values.write === true);
+    for (const [, index] of chosen) count += await enforceIn(index, values.write === true);
     return count;
   };
   const failed = await withPools(await loadConfig(rest, env), work, step);
@@ -33,14 +33,14 @@ export const enforceSizes = async (args: readonly string[], env: NodeJS.ProcessE
 const USAGE = 'usage: csi-subdir volumes enforce [--pool NAME] [--write] [--config FILE]';
 
 /** Returns how many volumes of a pool cannot be held; 1 when the pool is not open. */
-const enforceIn = async (shelf: Shelf, write: boolean): Promise<number> => {
-  const { pool, ledger } = shelf;
-  if ((await openPool(shelf)) === undefined) return 1;
+const enforceIn = async (index: PoolIndex, write: boolean): Promise<number> => {
+  const { pool, volumes } = index;
+  if ((await openPool(index)) === undefined) return 1;
   let failed = 0;
-  for (const record of await listUnheld(pool, ledger.list())) {
+  for (const record of await listUnlimited(pool, volumes.list())) {
     const label = `${formatHandle({ pool: pool.name, name: record.name })}: `;
     try {
-      await enforceSize(shelf, record, write);
+      await enforceSize(index, record, write);
       process.stdout.write(`${label}${write ? '' : 'would be '}held to ${formatBytes(record.capacityBytes)}\n`);
     } catch (thrown) {
       failed += 1;

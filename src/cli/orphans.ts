@@ -3,7 +3,7 @@ import { loadConfig } from '../config/config.ts';
 import { ConfigError } from '../config/error.ts';
 import { formatBytes, parseQuantity } from '../domain/capacity.ts';
 import { DriverError } from '../errors/errors.ts';
-import type { Shelf } from '../index/shelf.ts';
+import type { PoolIndex } from '../index/pool-index.ts';
 import { type ClusterList, parseCluster } from '../requests/cluster.ts';
 import { readIfThere } from '../store/whole-file.ts';
 import { adoptDirectory } from '../volumes/adopt.ts';
@@ -12,7 +12,7 @@ import { type VolumeView, viewVolume } from '../volumes/create.ts';
 import { findOrphans, type Orphan, removeOrphan, requireOrphan } from '../volumes/orphans.ts';
 import { formatPersistentVolume } from './adopt.ts';
 import { type TakenFlags, takeFlags } from './flags.ts';
-import { openPool, withPools } from './shelves.ts';
+import { openPool, withPools } from './pools.ts';
 import { formatTable } from './table.ts';
 
 /**
@@ -26,8 +26,8 @@ export const manageOrphans = async (args: readonly string[], env: NodeJS.Process
   const cluster = await readCluster(values.cluster, order.driver);
   const failed = await withPools(config, async (context) => {
     let count = 0;
-    for (const shelf of chooseShelves(context, values.pool, order))
-      count += await manageIn(context, shelf, cluster, order);
+    for (const index of choosePools(context, values.pool, order))
+      count += await manageIn(context, index, cluster, order);
     return count;
   });
   if (order.act !== 'list' && !order.write)
@@ -52,18 +52,18 @@ const readOrder = (values: TakenFlags['values'], directories: readonly string[],
 };
 
 /** Returns how many of the named ones were left; 1 when the pool is not open. */
-const manageIn = async (context: Context, shelf: Shelf, cluster: ClusterList, order: Order): Promise<number> => {
-  if ((await openPool(shelf)) === undefined) return 1;
-  const orphans = await findOrphans(context, shelf, cluster);
+const manageIn = async (context: Context, index: PoolIndex, cluster: ClusterList, order: Order): Promise<number> => {
+  if ((await openPool(index)) === undefined) return 1;
+  const orphans = await findOrphans(context, index, cluster);
   if (order.act === 'list') {
-    process.stdout.write(formatOrphans(shelf, orphans));
+    process.stdout.write(formatOrphans(index, orphans));
     return 0;
   }
   const act = order.act === 'remove' ? remove : adopt;
   let left = 0;
   for (const directory of order.directories) {
     try {
-      await act(context, shelf, requireOrphan(orphans, directory), order);
+      await act(context, index, requireOrphan(orphans, directory), order);
     } catch (thrown) {
       left += 1;
       process.stderr.write(`csi-subdir: ${directory}: ${DriverError.from(thrown).message}\n`);
@@ -97,14 +97,18 @@ const readCluster = async (path: string | boolean | undefined, driver: string): 
   }
 };
 
-const chooseShelves = ({ shelves }: Context, pool: string | boolean | undefined, { act }: Order): readonly Shelf[] => {
-  const chosen = [...shelves.values()].filter((shelf) => pool === undefined || shelf.pool.name === pool);
+const choosePools = (
+  { indexes }: Context,
+  pool: string | boolean | undefined,
+  { act }: Order,
+): readonly PoolIndex[] => {
+  const chosen = [...indexes.values()].filter((index) => pool === undefined || index.pool.name === pool);
   if (chosen.length === 0 || (act !== 'list' && chosen.length > 1))
-    throw new ConfigError([`--pool: expected one of ${[...shelves.keys()].join(', ')}`]);
+    throw new ConfigError([`--pool: expected one of ${[...indexes.keys()].join(', ')}`]);
   return chosen;
 };
 
-const formatOrphans = ({ pool }: Shelf, orphans: readonly Orphan[]): string => {
+const formatOrphans = ({ pool }: PoolIndex, orphans: readonly Orphan[]): string => {
   if (orphans.length === 0) return `pool ${pool.name}: no orphans\n`;
   const rows = orphans.map(({ what, bytes, directory, reason }) => {
     const size = bytes === undefined ? 'unknown' : formatBytes(bytes);
@@ -113,20 +117,20 @@ const formatOrphans = ({ pool }: Shelf, orphans: readonly Orphan[]): string => {
   return formatTable(['POOL', 'WHAT', 'SIZE', 'DIRECTORY', 'REASON'], rows);
 };
 
-const remove = async (context: Context, shelf: Shelf, orphan: Orphan, { write }: Order): Promise<void> => {
+const remove = async (context: Context, index: PoolIndex, orphan: Orphan, { write }: Order): Promise<void> => {
   const { directory, what } = orphan;
-  if (write) await removeOrphan(context, shelf, orphan, { signal: new AbortController().signal });
+  if (write) await removeOrphan(context, index, orphan, { signal: new AbortController().signal });
   process.stdout.write(`${directory}: ${what} ${write ? 'removed' : 'would be removed'}\n`);
 };
 
 /** A volume needs its PersistentVolume only, a directory becomes a volume first. */
-const adopt = async (context: Context, shelf: Shelf, orphan: Orphan, order: Order): Promise<void> => {
-  const view = orphan.record === undefined ? await makeVolume(shelf, orphan, order) : viewVolume(shelf, orphan.record);
+const adopt = async (context: Context, index: PoolIndex, orphan: Orphan, order: Order): Promise<void> => {
+  const view = orphan.record === undefined ? await makeVolume(index, orphan, order) : viewVolume(index, orphan.record);
   process.stdout.write(formatPersistentVolume(view, order.driver, context.topology));
 };
 
-const makeVolume = (shelf: Shelf, { directory }: Orphan, { write, sizeBytes }: Order): Promise<VolumeView> => {
+const makeVolume = (index: PoolIndex, { directory }: Orphan, { write, sizeBytes }: Order): Promise<VolumeView> => {
   if (sizeBytes === undefined)
     throw new DriverError('invalid-argument', '--size is missing: expected a quantity like 10Gi');
-  return adoptDirectory(shelf, { directory, capacityBytes: sizeBytes, write });
+  return adoptDirectory(index, { directory, capacityBytes: sizeBytes, write });
 };

@@ -4,7 +4,7 @@ import { formatBytes } from '../domain/capacity.ts';
 import { formatHandle } from '../domain/handle.ts';
 import type { VolumeRecord } from '../domain/volume.ts';
 import type { Context } from '../volumes/context.ts';
-import { openPool, withPools } from './shelves.ts';
+import { openPool, withPools } from './pools.ts';
 import { formatTable } from './table.ts';
 
 /** `volumes list [-o json]`: what the records say, read afresh. 1 when a record or a pool cannot be read. */
@@ -17,16 +17,16 @@ export const listVolumes = async (args: readonly string[], env: NodeJS.ProcessEn
 
 type Row = VolumeRecord & { readonly handle: string; readonly pool: string };
 
-const readRows = async ({ shelves }: Context) => {
+const readRows = async ({ indexes }: Context) => {
   const rows: Row[] = [];
   let failed = 0;
-  for (const shelf of shelves.values()) {
-    const { pool, ledger } = shelf;
-    const unreadable = await openPool(shelf);
+  for (const index of indexes.values()) {
+    const { pool, volumes } = index;
+    const unreadable = await openPool(index);
     failed += unreadable?.length ?? 1;
     if (unreadable === undefined) continue;
     for (const { reason } of unreadable) process.stderr.write(`csi-subdir: pool ${pool.name}: ${reason}\n`);
-    for (const record of ledger.list())
+    for (const record of volumes.list())
       rows.push({ handle: formatHandle({ pool: pool.name, name: record.name }), pool: pool.name, ...record });
   }
   return { rows, failed };

@@ -1,5 +1,5 @@
 import { DriverError } from '../errors/errors.ts';
-import { createTurns, type InTurn } from '../subprocess/turns.ts';
+import { createLimiter, type Limiter } from '../subprocess/limiter.ts';
 import type { Log } from '../system/log.ts';
 
 /** One copy: what it makes, and what of. */
@@ -12,7 +12,7 @@ export interface CopyJob {
   readonly work: (signal: AbortSignal) => Promise<void>;
 }
 
-/** Runs copies: a few per pool at a time, the others wait; see `createTurns` for their order. */
+/** Runs copies: a few per pool at a time, the others wait; see `createLimiter` for their order. */
 export interface Copier {
   /** Runs a copy, or joins the one of that id, to its end. */
   readonly run: (job: CopyJob) => Promise<void>;
@@ -38,14 +38,14 @@ const LENT_MS = 600_000;
 export const createCopier = (log: Log): Copier => {
   const running = new Map<string, Running>();
   const failures = new Map<string, unknown>();
-  const turns = new Map<string, InTurn>();
+  const turns = new Map<string, Limiter>();
 
   const begin = ({ id, source, pool, work }: CopyJob): Promise<void> => {
     const cancel = new AbortController();
-    const inTurn = turns.get(pool) ?? createTurns(LIMIT, LENT_MS);
-    turns.set(pool, inTurn);
+    const limiter = turns.get(pool) ?? createLimiter(LIMIT, LENT_MS);
+    turns.set(pool, limiter);
     const order = { source, signal: cancel.signal };
-    const ended = inTurn(() => work(cancel.signal), order)
+    const ended = limiter(() => work(cancel.signal), order)
       .catch((thrown: unknown) => {
         // Work that was cancelled fails in its own words.
         throw cancel.signal.aborted ? cancel.signal.reason : thrown;

@@ -2,7 +2,7 @@ import { sameVersion, type Version } from '../domain/version.ts';
 import { isConflict } from '../errors/conflicts.ts';
 import { DriverError } from '../errors/errors.ts';
 import type { Pool } from '../pools/pool.ts';
-import type { Catalog } from './catalog.ts';
+import type { RecordIndex } from './record-index.ts';
 
 /**
  * Who does the long work that a record announces. The owner replaces the record at intervals, which makes a new
@@ -22,7 +22,7 @@ export interface Owners {
    */
   readonly work: <Kind extends OwnedRecord, Value>(
     pool: Pool,
-    catalog: Pick<Catalog<Kind>, 'replace'>,
+    recordIndex: Pick<RecordIndex<Kind>, 'replace'>,
     record: Kind,
     signal: AbortSignal,
     work: (signal: AbortSignal) => Promise<Value>,
@@ -47,14 +47,14 @@ export const createOwners = (self: string, takeoverMs: number): Owners => {
       seen.set(key, { version: { uid: record.uid, revision: record.revision }, at: now });
       return false;
     },
-    work: async (pool, catalog, first, signal, work) => {
+    work: async (pool, recordIndex, first, signal, work) => {
       if (pool.reach === 'node') return { record: first, value: await work(signal) };
       const lost = new AbortController();
-      let record = await catalog.replace(first, first);
+      let record = await recordIndex.replace(first, first);
       let beating: Promise<void> = Promise.resolve();
       const beat = async (): Promise<void> => {
         try {
-          record = await catalog.replace(record, record);
+          record = await recordIndex.replace(record, record);
         } catch (thrown) {
           // A disk that is full, or does not answer, decides nothing.
           if (isConflict(thrown)) lost.abort(DriverError.from(thrown));

@@ -1,7 +1,7 @@
 import { openOnDemand } from '../background/open.ts';
 import { formatHandle, nameRecord } from '../domain/handle.ts';
 import { DriverError, quote } from '../errors/errors.ts';
-import { findVolume, type Shelf } from '../index/shelf.ts';
+import { findVolume, type PoolIndex } from '../index/pool-index.ts';
 import type { InlineVolume } from '../requests/inline.ts';
 import { makeMountPoint } from '../system/mount-point.ts';
 import type { MountTable } from '../system/mountinfo.ts';
@@ -42,8 +42,8 @@ export const publishInline = (context: NodeContext, command: InlineCommand, call
 };
 
 /** Whoever may make a pod could fill the disk otherwise. A volume that exists is published again. */
-const requireInlineBudget = async ({ pool, ledger }: Shelf, volumeId: string): Promise<void> => {
-  if (pool.inlineBudgetBytes !== undefined || (await ledger.read(nameRecord(volumeId))) !== undefined) return;
+const requireInlineBudget = async ({ pool, volumes }: PoolIndex, volumeId: string): Promise<void> => {
+  if (pool.inlineBudgetBytes !== undefined || (await volumes.read(nameRecord(volumeId))) !== undefined) return;
   throw new DriverError('failed-precondition', `pool ${pool.name} has no inline volumes: set its inlineCapacity`);
 };
 
@@ -55,17 +55,17 @@ export const unpublishInline = async (
   call: Call,
 ): Promise<void> => {
   const table = await context.readMounts();
-  const shelves = likely(context, table, targetPath);
+  const indexes = likely(context, table, targetPath);
   await unpublishVolume(context, volumeId, targetPath, call);
   const name = nameRecord(volumeId);
-  const shelf = await findRecord(context, shelves, name, call);
-  if (shelf !== undefined) await deleteVolume(context, formatHandle({ pool: shelf.pool.name, name }), call);
+  const index = await findRecord(context, indexes, name, call);
+  if (index !== undefined) await deleteVolume(context, formatHandle({ pool: index.pool.name, name }), call);
 };
 
 /** Where the volume at a target may be recorded; first, where nothing is mounted there any more, what answers. */
-const likely = ({ shelves }: NodeContext, table: MountTable, targetPath: string): readonly Shelf[] => {
+const likely = ({ indexes }: NodeContext, table: MountTable, targetPath: string): readonly PoolIndex[] => {
   const there = table.at(targetPath);
-  const all = [...shelves.values()];
+  const all = [...indexes.values()];
   const owners = there === undefined ? [] : all.filter(({ pool }) => pool.owns(there, table));
   if (owners.length > 0) return owners;
   return all.sort((a, b) => Number(a.pool.problem() !== undefined) - Number(b.pool.problem() !== undefined));
@@ -74,15 +74,15 @@ const likely = ({ shelves }: NodeContext, table: MountTable, targetPath: string)
 /** All that can be read must be: a record that is overlooked would stay for ever. */
 const findRecord = async (
   context: NodeContext,
-  shelves: readonly Shelf[],
+  indexes: readonly PoolIndex[],
   name: string,
   call: Call,
-): Promise<Shelf | undefined> => {
+): Promise<PoolIndex | undefined> => {
   const failures: unknown[] = [];
-  for (const shelf of shelves) {
+  for (const index of indexes) {
     try {
-      const { ledger } = await openOnDemand(context, shelf.pool.name, call);
-      if ((await ledger.read(name)) !== undefined) return shelf;
+      const { volumes } = await openOnDemand(context, index.pool.name, call);
+      if ((await volumes.read(name)) !== undefined) return index;
     } catch (thrown) {
       failures.push(thrown);
     }

@@ -1,14 +1,14 @@
 import { parseHandle } from '../domain/handle.ts';
 import type { VolumeRecord } from '../domain/volume.ts';
 import { DriverError, quote } from '../errors/errors.ts';
-import { describeClosed, type Shelf } from '../index/shelf.ts';
+import { describeClosed, type PoolIndex } from '../index/pool-index.ts';
 import type { Location } from '../requests/attributes.ts';
 import { isDirectory } from '../system/mount-point.ts';
 import type { MountEntry, MountTable } from '../system/mountinfo.ts';
 import type { Context } from '../volumes/context.ts';
 
 /** What these operations use of the context. */
-export type MatchContext = Pick<Context, 'shelves' | 'readMounts'>;
+export type MatchContext = Pick<Context, 'indexes' | 'readMounts'>;
 
 // The CSI spec lets nobody mix volumes up: volume_context MUST match volume_id, and so must what is mounted at a path.
 
@@ -34,11 +34,11 @@ export const requireMountOf = async (
   table: MountTable,
 ): Promise<void> => {
   const handle = parseHandle(volumeId);
-  const shelf = handle === undefined ? undefined : context.shelves.get(handle.pool);
+  const index = handle === undefined ? undefined : context.indexes.get(handle.pool);
   const isOther =
-    shelf === undefined
-      ? [...context.shelves.values()].some((each) => showsAnother(each, volumeId, entry, table))
-      : isOpen(shelf) && !shows(shelf, await findRecord(context, volumeId), entry, table);
+    index === undefined
+      ? [...context.indexes.values()].some((each) => showsAnother(each, volumeId, entry, table))
+      : isOpen(index) && !shows(index, await findRecord(context, volumeId), entry, table);
   if (isOther) throw notMounted(volumeId);
 };
 
@@ -59,24 +59,24 @@ export const requireUsedAt = async (
   throw notMounted(volumeId);
 };
 
-const findRecord = async ({ shelves }: MatchContext, volumeId: string): Promise<VolumeRecord | undefined> => {
+const findRecord = async ({ indexes }: MatchContext, volumeId: string): Promise<VolumeRecord | undefined> => {
   const handle = parseHandle(volumeId);
-  const shelf = handle === undefined ? undefined : shelves.get(handle.pool);
-  if (handle === undefined || shelf === undefined || !isOpen(shelf)) return undefined;
-  const { pool, ledger } = shelf;
+  const index = handle === undefined ? undefined : indexes.get(handle.pool);
+  if (handle === undefined || index === undefined || !isOpen(index)) return undefined;
+  const { pool, volumes } = index;
   // A node must not wait for the storage of a shared pool.
-  return pool.reach === 'node' ? ledger.read(handle.name) : ledger.get(handle.name);
+  return pool.reach === 'node' ? volumes.read(handle.name) : volumes.get(handle.name);
 };
 
-const isOpen = (shelf: Shelf): boolean => describeClosed(shelf) === undefined;
+const isOpen = (index: PoolIndex): boolean => describeClosed(index) === undefined;
 
-const shows = ({ pool }: Shelf, record: VolumeRecord | undefined, entry: MountEntry, table: MountTable): boolean =>
+const shows = ({ pool }: PoolIndex, record: VolumeRecord | undefined, entry: MountEntry, table: MountTable): boolean =>
   record !== undefined && pool.isShownBy(entry, record.directory, table);
 
 /** True for a volume that has an id of this driver. An inline volume has the id that its record is named after. */
-const showsAnother = (shelf: Shelf, volumeId: string, entry: MountEntry, table: MountTable): boolean =>
-  isOpen(shelf) &&
-  shelf.ledger.list().some((record) => record.requestedName !== volumeId && shows(shelf, record, entry, table));
+const showsAnother = (index: PoolIndex, volumeId: string, entry: MountEntry, table: MountTable): boolean =>
+  isOpen(index) &&
+  index.volumes.list().some((record) => record.requestedName !== volumeId && shows(index, record, entry, table));
 
 /** For a path where nothing is mounted, or another volume. */
 export const notMounted = (volumeId: string): DriverError =>

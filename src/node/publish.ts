@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { DriverError, quote } from '../errors/errors.ts';
-import { findPool, lockKey } from '../index/shelf.ts';
+import { findPool, lockKey } from '../index/pool-index.ts';
 import type { Pool } from '../pools/pool.ts';
 import type { Location } from '../requests/attributes.ts';
 import { isReaderOnly, type VolumeCapability } from '../requests/capability.ts';
@@ -12,7 +12,7 @@ import type { NodeContext } from './context.ts';
 import { followPool, keepAlive } from './stage.ts';
 
 /** What these operations use of the context. */
-export type PublishContext = Pick<NodeContext, 'shelves' | 'locks' | 'readMounts' | 'step' | 'mounter'>;
+export type PublishContext = Pick<NodeContext, 'indexes' | 'locks' | 'readMounts' | 'step' | 'mounter'>;
 
 export interface PublishCommand {
   readonly volumeId: string;

@@ -1,5 +1,5 @@
 import { DriverError, isCausedBy, quote } from '../errors/errors.ts';
-import { findPool, lockKey } from '../index/shelf.ts';
+import { findPool, lockKey } from '../index/pool-index.ts';
 import type { Pool } from '../pools/pool.ts';
 import type { Location } from '../requests/attributes.ts';
 import { sortMountOptions } from '../requests/mount-options.ts';
@@ -9,7 +9,7 @@ import type { Call } from '../volumes/context.ts';
 import type { NodeContext } from './context.ts';
 
 /** What these operations use of the context. */
-export type StageContext = Pick<NodeContext, 'shelves' | 'locks' | 'readMounts' | 'step' | 'mounter'>;
+export type StageContext = Pick<NodeContext, 'indexes' | 'locks' | 'readMounts' | 'step' | 'mounter'>;
 
 export interface StageCommand {
   readonly volumeId: string;

@@ -1,5 +1,5 @@
-import { describeFullness } from '../domain/fullness.ts';
 import type { Space } from '../domain/space.ts';
+import { describeUsageLevel } from '../domain/usage-level.ts';
 import { DriverError } from '../errors/errors.ts';
 import { hasBecomeReadOnly, type MountEntry, type MountTable } from '../system/mountinfo.ts';
 import { spaceOf } from '../system/space.ts';
@@ -8,7 +8,7 @@ import { isGone, type NodeContext } from './context.ts';
 import { notMounted, requireMountOf } from './match.ts';
 
 /** What these operations use of the context. */
-export type StatsContext = Pick<NodeContext, 'shelves' | 'readMounts'>;
+export type StatsContext = Pick<NodeContext, 'indexes' | 'readMounts'>;
 
 export interface VolumeStats {
   /** Undefined where the storage does not answer and never has. */
@@ -51,8 +51,8 @@ const silence = (thrown: unknown): string => {
 };
 
 /** By the pool the mount is of; any other mount on a node whose volumes are local is local too. */
-const measure = ({ shelves }: StatsContext, entry: MountEntry, table: MountTable, path: string): Promise<Space> => {
-  const pools = [...shelves.values()].map(({ pool }) => pool);
+const measure = ({ indexes }: StatsContext, entry: MountEntry, table: MountTable, path: string): Promise<Space> => {
+  const pools = [...indexes.values()].map(({ pool }) => pool);
   const owner = pools.find((pool) => pool.owns(entry, table)) ?? pools[0];
   return owner === undefined ? spaceOf(path) : owner.measure(path);
 };
@@ -60,6 +60,6 @@ const measure = ({ shelves }: StatsContext, entry: MountEntry, table: MountTable
 const conditionOf = (entry: MountEntry, { totalBytes, availableBytes }: Space): Condition => {
   if (isGone(entry)) return { abnormal: true, message: 'the directory has been deleted while it was mounted' };
   if (hasBecomeReadOnly(entry)) return READ_ONLY;
-  const fullness = describeFullness(totalBytes - availableBytes, totalBytes);
-  return { abnormal: fullness !== undefined, message: fullness ?? 'the volume is mounted' };
+  const usageLevel = describeUsageLevel(totalBytes - availableBytes, totalBytes);
+  return { abnormal: usageLevel !== undefined, message: usageLevel ?? 'the volume is mounted' };
 };

@@ -2,8 +2,8 @@ import { type FileHandle, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DriverError, errnoOf, quote } from '../errors/errors.ts';
 import { type Command, CommandError, type Exec } from '../subprocess/exec.ts';
-import { gently } from '../subprocess/gentle.ts';
-import { withoutLinks } from '../subprocess/linkless.ts';
+import { withLowPriority } from '../subprocess/low-priority.ts';
+import { withoutSymlinks } from '../subprocess/without-symlinks.ts';
 import { kindOf, openDirectory, pathOf, using } from '../system/directory.ts';
 import type { Strays } from './sizes.ts';
 
@@ -34,7 +34,7 @@ export const labelTree = async (exec: Exec, directory: FileHandle, project: numb
   }
 };
 
-/** Files given to one child. */
+/** Files given to one subprocess. */
 const BATCH = 256;
 
 const labelFiles = async (
@@ -44,7 +44,7 @@ const labelFiles = async (
   names: readonly string[],
 ): Promise<void> => {
   try {
-    await exec(withoutLinks(pathOf(directory), chattr(project, '--', ...names)));
+    await exec(withoutSymlinks(pathOf(directory), chattr(project, '--', ...names)));
   } catch (thrown) {
     if (!(thrown instanceof CommandError)) throw thrown;
     const [name = '', ...others] = names;
@@ -78,7 +78,7 @@ export const countStrays = async (exec: Exec, directory: FileHandle, project: nu
     if (seen > MAX_AUDITED) enough.abort();
   };
   const list: Command = { binary: '/usr/bin/lsattr', args: ['-R', '-a', '-p', '.'], signal, onOutput };
-  await exec(gently(withoutLinks(pathOf(directory), list))).catch((thrown: unknown) => {
+  await exec(withLowPriority(withoutSymlinks(pathOf(directory), list))).catch((thrown: unknown) => {
     // It complains about what has gone in the meantime, and about what has no project: links, pipes, sockets.
     if (!(thrown instanceof CommandError) && !signal.aborted) throw thrown;
   });

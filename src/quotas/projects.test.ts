@@ -27,7 +27,7 @@ describe('projects', () => {
 
   const volume = (id: number, name = 'pvc-1') =>
     ({ name, uid: '0123456789abcdef', directory: parseDirectory(name), limit: { by: 'project', id } }) as const;
-  /** Without what it is run by: see withoutServers. */
+  /** Without what it is run by: see withoutNfsMounts. */
   const toolOf = ({ binary, args }: Command): readonly string[] => {
     const at = args.indexOf('serverless');
     return at < 0 ? [binary, ...args] : args.slice(at + 1);
@@ -62,7 +62,7 @@ describe('projects', () => {
     const { blocks, bsize } = await statfs(root);
     const bytes = blocks * bsize + 1024;
     await using(await openDirectory(join(root, 'pvc-1')), (directory) =>
-      create().hold(directory, volume(id, name), bytes),
+      create().enforce(directory, volume(id, name), bytes),
     );
     return bytes;
   };
@@ -103,12 +103,12 @@ describe('projects', () => {
 
   it('are given back by their owner only', async () => {
     await hold(77);
-    await create().giveBack(volume(77, 'pvc-2'));
+    await create().release(volume(77, 'pvc-2'));
     expect(await claims()).toEqual(['77']);
-    await create().giveBack(volume(77));
+    await create().release(volume(77));
     expect(await claims()).toEqual([]);
     expect(run().at(-1)).toBe('/usr/sbin/setquota -P 77 0 0 0 0 /mnt');
-    await create().giveBack(volume(77));
+    await create().release(volume(77));
   });
 
   it('say what is used, in bytes', async () => {

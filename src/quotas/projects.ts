@@ -5,13 +5,13 @@ import { DriverError, errnoOf } from '../errors/errors.ts';
 import type { OwnFolder } from '../store/own-folder.ts';
 import { createWhole } from '../store/whole-file.ts';
 import { CommandError, type Exec } from '../subprocess/exec.ts';
-import { withoutServers } from '../subprocess/serverless.ts';
+import { withoutNfsMounts } from '../subprocess/without-nfs-mounts.ts';
 import { pathOf } from '../system/directory.ts';
 import { spaceOf } from '../system/space.ts';
 import type { Step } from '../system/step.ts';
 import { countStrays, labelDirectory, labelTree } from './labels.ts';
 import { quotasOff, whereOff } from './quotas-off.ts';
-import type { HeldVolume, SizeEngine } from './sizes.ts';
+import type { LimitedVolume, SizeEngine } from './sizes.ts';
 
 export interface ProjectTools {
   readonly exec: Exec;
@@ -42,7 +42,7 @@ export const createProjects = ({ exec, step, claims, mountPoint }: ProjectTools)
 
   return {
     newLimit: () => ({ by: 'project', id: newProject() }),
-    hold: async (directory, volume, bytes) => {
+    enforce: async (directory, volume, bytes) => {
       const id = projectOf(volume);
       await claim(id, volume.name);
       await labelDirectory(exec, directory, id);
@@ -51,12 +51,12 @@ export const createProjects = ({ exec, step, claims, mountPoint }: ProjectTools)
       await requireShown(directory, bytes, await claims.path());
       step('limit set');
     },
-    lift: async (_, volume) => clearQuota(exec, await mountPoint(), projectOf(volume)),
-    include: async (directory, volume) => {
+    clear: async (_, volume) => clearQuota(exec, await mountPoint(), projectOf(volume)),
+    countExisting: async (directory, volume) => {
       await claim(projectOf(volume), volume.name);
       await labelTree(exec, directory, projectOf(volume));
     },
-    giveBack: async (volume) => {
+    release: async (volume) => {
       const id = projectOf(volume);
       if ((await ownerOf(id)) !== volume.name) return;
       await clearQuota(exec, await mountPoint(), id);
@@ -82,7 +82,7 @@ export const newProject = (): number => randomInt(2 ** 24, 2 ** 31 - 1);
 /** Sets the quota of a project, in bytes, rounded up to whole KiB. */
 export const setQuota = async (exec: Exec, mountPoint: string, id: number, bytes: number): Promise<void> => {
   const args = ['-P', String(id), '0', String(Math.ceil(bytes / 1024)), '0', '0', mountPoint];
-  await exec(withoutServers({ binary: '/usr/sbin/setquota', args })).catch(quotasOff);
+  await exec(withoutNfsMounts({ binary: '/usr/sbin/setquota', args })).catch(quotasOff);
 };
 
 export const clearQuota = (exec: Exec, mountPoint: string, id: number): Promise<void> =>
@@ -99,7 +99,7 @@ export const requireShown = async (directory: FileHandle, bytes: number, outside
   throw new DriverError('internal', `a quota of ${bytes} bytes was set, the file system shows ${blocks * bsize}`);
 };
 
-const projectOf = ({ name, limit }: Pick<HeldVolume, 'name' | 'limit'>): number => {
+const projectOf = ({ name, limit }: Pick<LimitedVolume, 'name' | 'limit'>): number => {
   if (limit.by === 'project') return limit.id;
   throw new Error(`volume ${name} has no project`);
 };
@@ -144,7 +144,7 @@ const readBatch = async (
   const onOutput = (text: string): void => {
     output += text;
   };
-  const failure = await exec(withoutServers({ binary: '/usr/bin/quota', args, onOutput })).then(
+  const failure = await exec(withoutNfsMounts({ binary: '/usr/bin/quota', args, onOutput })).then(
     () => undefined,
     (thrown: unknown) => thrown,
   );

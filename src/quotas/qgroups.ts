@@ -19,19 +19,19 @@ export const createQgroups = (
   step: Step,
 ): SizeEngine => ({
   newLimit: () => ({ by: 'qgroup' }),
-  hold: async (directory, _, bytes) => {
+  enforce: async (directory, _, bytes) => {
     if (!(await isSubvolume(`${pathOf(directory)}/.`))) throw plainDirectory();
     await limitSubvolume(exec, pathOf(directory), bytes);
     step('limit set');
   },
-  lift: async (directory) => {
+  clear: async (directory) => {
     await btrfs(exec, 'qgroup', 'limit', 'none', pathOf(directory)).catch(whereOff(''));
   },
   // Everything counts by itself, but with the next commit only.
-  include: async (directory) => {
+  countExisting: async (directory) => {
     await btrfs(exec, 'filesystem', 'sync', pathOf(directory));
   },
-  giveBack: async () => {},
+  release: async () => {},
   /** A subvolume that a pod has made in its volume has a group of its own, without a limit. */
   countStrays: async (directory, volume) => {
     const output = await btrfs(exec, 'subvolume', 'list', '-o', pathOf(directory));

@@ -2,41 +2,41 @@ import type { FileHandle } from 'node:fs/promises';
 import { limitFor } from '../domain/capacity.ts';
 import type { Limit, VolumeRecord, VolumeRef } from '../domain/volume.ts';
 import { DriverError } from '../errors/errors.ts';
-import { createTurns } from '../subprocess/turns.ts';
+import { createLimiter } from '../subprocess/limiter.ts';
 
-/** A volume with what holds it to its size. */
-export type HeldVolume = VolumeRef & { readonly limit: Limit };
+/** A volume whose size the file system enforces, and how. */
+export type LimitedVolume = VolumeRef & { readonly limit: Limit };
 
 export interface Usage {
   /** Of the volume. */
   readonly name: string;
   readonly usedBytes: number;
-  /** Undefined: nothing holds it. */
+  /** Undefined where the file system has no limit for it. */
   readonly limitBytes: number | undefined;
 }
 
-/** Holds volume directories to their sizes. What holds which volume is in the records. */
+/** Enforces the sizes of volume directories. The record of a volume says how its size is enforced. */
 export interface Sizes {
-  /** What is to hold a new volume; undefined where the root cannot hold any. */
+  /** The limit that a new volume gets in its record; undefined where the root cannot enforce sizes. */
   readonly newLimit: () => Promise<Limit | undefined>;
   /**
-   * Holds a volume directory to a number of bytes from now on; the same again changes nothing. Throws
-   * failed-precondition for a directory that cannot be held, aborted for a limit that somebody else has.
+   * Limits a volume directory to a number of bytes. Idempotent. Throws failed-precondition for a directory that cannot be
+   * limited, and aborted when another volume uses the same limit.
    */
-  readonly hold: (volume: HeldVolume, bytes: number) => Promise<void>;
-  /** Holds it no longer; its data stays. Nothing there is fine. */
-  readonly lift: (volume: HeldVolume) => Promise<void>;
-  /** Makes what was in the directory before count, too. */
-  readonly include: (volume: HeldVolume) => Promise<void>;
-  /** Takes back what was to hold a volume that has no directory any more. */
-  readonly giveBack: (volume: Pick<HeldVolume, 'name' | 'limit'>) => Promise<void>;
+  readonly enforce: (volume: LimitedVolume, bytes: number) => Promise<void>;
+  /** Removes the limit of a volume and keeps its data. Succeeds when the directory does not exist. */
+  readonly clear: (volume: LimitedVolume) => Promise<void>;
+  /** Makes files that existed before the limit count against it. */
+  readonly countExisting: (volume: LimitedVolume) => Promise<void>;
+  /** Releases the limit of a volume whose directory no longer exists. */
+  readonly release: (volume: Pick<LimitedVolume, 'name' | 'limit'>) => Promise<void>;
   /**
-   * Files and directories of a volume that do not count against its size, though it is enforced. Of a large volume only a
-   * part is looked at: a million entries, or as many as can be read in some seconds.
+   * Files and directories of a volume that do not count against its enforced size. Reads at most a million entries of a
+   * large volume, or as many as it can in a few seconds.
    */
-  readonly countStrays: (volume: HeldVolume) => Promise<Strays>;
-  /** As the file system has it, whatever the records say. */
-  readonly usages: (volumes: readonly HeldVolume[]) => Promise<readonly Usage[]>;
+  readonly countStrays: (volume: LimitedVolume) => Promise<Strays>;
+  /** Usage and limit as the file system reports them, whatever the records say. */
+  readonly usages: (volumes: readonly LimitedVolume[]) => Promise<readonly Usage[]>;
 }
 
 export interface Strays {
@@ -45,27 +45,27 @@ export interface Strays {
   readonly example: string;
 }
 
-/** One way of holding a directory, which is open. */
+/** One way to enforce the size of an open directory. */
 export interface SizeEngine {
   readonly newLimit: () => Limit;
-  readonly hold: (directory: FileHandle, volume: HeldVolume, bytes: number) => Promise<void>;
-  readonly lift: (directory: FileHandle, volume: HeldVolume) => Promise<void>;
-  readonly include: (directory: FileHandle, volume: HeldVolume) => Promise<void>;
-  readonly giveBack: (volume: Pick<HeldVolume, 'name' | 'limit'>) => Promise<void>;
-  readonly countStrays: (directory: FileHandle, volume: HeldVolume) => Promise<Strays>;
-  readonly usages: (volumes: readonly HeldVolume[]) => Promise<readonly Usage[]>;
+  readonly enforce: (directory: FileHandle, volume: LimitedVolume, bytes: number) => Promise<void>;
+  readonly clear: (directory: FileHandle, volume: LimitedVolume) => Promise<void>;
+  readonly countExisting: (directory: FileHandle, volume: LimitedVolume) => Promise<void>;
+  readonly release: (volume: Pick<LimitedVolume, 'name' | 'limit'>) => Promise<void>;
+  readonly countStrays: (directory: FileHandle, volume: LimitedVolume) => Promise<Strays>;
+  readonly usages: (volumes: readonly LimitedVolume[]) => Promise<readonly Usage[]>;
 }
 
 export type SizeEngines = Readonly<Record<Limit['by'], SizeEngine>>;
 
-/** Holds an open directory to the size of a volume that it will be, as `hold` does with one in its place. */
-export const holdOpen = (
+/** Limits an open directory that will become the volume. `enforce` does the same for a directory that already is one. */
+export const enforceOpen = (
   engines: SizeEngines,
   directory: FileHandle,
-  volume: HeldVolume & Pick<VolumeRecord, 'capacityBytes'>,
-): Promise<void> => engines[volume.limit.by].hold(directory, volume, limitFor(volume.capacityBytes));
+  volume: LimitedVolume & Pick<VolumeRecord, 'capacityBytes'>,
+): Promise<void> => engines[volume.limit.by].enforce(directory, volume, limitFor(volume.capacityBytes));
 
-/** Each takes three or four children; more at once only wait for the processor. */
+/** Each change runs three or four subprocesses. More of them would only wait for the processor. */
 const AT_ONCE = 4;
 
 export interface SizeTools {
@@ -77,19 +77,20 @@ export interface SizeTools {
 }
 
 export const createSizes = ({ change, abilities, engines }: SizeTools): Sizes => {
-  const inTurn = createTurns(AT_ONCE);
-  const within = <Value>(volume: HeldVolume, work: (engine: SizeEngine, directory: FileHandle) => Promise<Value>) =>
-    inTurn(() => change(volume, (directory) => work(engines[volume.limit.by], directory)));
+  const limiter = createLimiter(AT_ONCE);
+  const within = <Value>(volume: LimitedVolume, work: (engine: SizeEngine, directory: FileHandle) => Promise<Value>) =>
+    limiter(() => change(volume, (directory) => work(engines[volume.limit.by], directory)));
   return {
     newLimit: async () => {
       const { sizes } = await abilities();
       return sizes === 'none' ? undefined : engines[sizes].newLimit();
     },
-    hold: (volume, bytes) => within(volume, (engine, directory) => engine.hold(directory, volume, limitFor(bytes))),
-    lift: (volume) => within(volume, (engine, directory) => engine.lift(directory, volume)).catch(unlessMissing),
-    include: (volume) => within(volume, (engine, directory) => engine.include(directory, volume)),
+    enforce: (volume, bytes) =>
+      within(volume, (engine, directory) => engine.enforce(directory, volume, limitFor(bytes))),
+    clear: (volume) => within(volume, (engine, directory) => engine.clear(directory, volume)).catch(unlessMissing),
+    countExisting: (volume) => within(volume, (engine, directory) => engine.countExisting(directory, volume)),
     countStrays: (volume) => within(volume, (engine, directory) => engine.countStrays(directory, volume)),
-    giveBack: (volume) => engines[volume.limit.by].giveBack(volume),
+    release: (volume) => engines[volume.limit.by].release(volume),
     usages: async (volumes) => {
       const byEngine = Object.entries(engines).map(([by, engine]) => {
         const held = volumes.filter(({ limit }) => limit.by === by);

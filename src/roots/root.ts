@@ -165,7 +165,7 @@ export const createRootWork = (root: HeldRoot, { exec, mounter, readMounts, step
       folder: trashFolder,
       exec,
       step,
-      giveBack: sizes.giveBack,
+      release: sizes.release,
       requireCurrent,
       fingerprint: (handle) => fingerprintOf(ownFolder, handle),
     }),

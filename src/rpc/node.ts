@@ -3,7 +3,7 @@ import { parseKubeletPath } from '../domain/paths.ts';
 import { DriverError } from '../errors/errors.ts';
 import type { NodeDefinition } from '../gen/csi/v1/Node.ts';
 import type { _csi_v1_NodeServiceCapability_RPC_Type } from '../gen/csi/v1/NodeServiceCapability.ts';
-import { findVolume } from '../index/shelf.ts';
+import { findVolume } from '../index/pool-index.ts';
 import type { NodeContext } from '../node/context.ts';
 import { publishInline, unpublishInline } from '../node/inline.ts';
 import { requireOwnContext, requireUsedAt } from '../node/match.ts';

@@ -6,11 +6,11 @@ import { createPurger } from '../background/purger.ts';
 import type { Config } from '../config/config.ts';
 import { isShared, type PoolConfig } from '../config/pool.ts';
 import { createCopier } from '../copies/copier.ts';
-import { createCatalog } from '../index/catalog.ts';
-import { createLedger } from '../index/ledger.ts';
 import { createLocks } from '../index/locks.ts';
 import { createOpenness } from '../index/openness.ts';
 import { createOwners } from '../index/owners.ts';
+import { createRecordIndex } from '../index/record-index.ts';
+import { createVolumeIndex } from '../index/volume-index.ts';
 import type { NodeContext } from '../node/context.ts';
 import { createHostPathPool, createSharedPathPool, type SharedTools } from '../pools/hostpath.ts';
 import { createOpenRoot } from '../pools/identity.ts';
@@ -30,11 +30,16 @@ import { createWorker } from '../worker/worker.ts';
 export type DriverContext = NodeContext & BackgroundContext;
 
 /** The rooms below the protocol, put together from a configuration. Touches nothing yet. */
-export const assemble = ({ options, pools }: Config, log: Log, children: ExecObserver, step: Step): DriverContext => {
+export const assemble = (
+  { options, pools }: Config,
+  log: Log,
+  subprocesses: ExecObserver,
+  step: Step,
+): DriverContext => {
   const { deadlineFactor } = options;
   const shared = Object.values(pools).some(isShared);
   // What a silent server holds up is bounded by its breaker, and must not keep others waiting.
-  const exec = createExec(children, { deadlineFactor, ...(shared ? {} : { atOnce: LOCAL_AT_ONCE }) });
+  const exec = createExec(subprocesses, { deadlineFactor, ...(shared ? {} : { atOnce: LOCAL_AT_ONCE }) });
   const isSharedNode = shared && options.mode === 'node';
   const readMounts = createReadMounts();
   const mounter = createMounter(exec, readMounts);
@@ -43,7 +48,7 @@ export const assemble = ({ options, pools }: Config, log: Log, children: ExecObs
     mounter,
     readMounts,
     step,
-    children,
+    subprocesses,
     deadlineFactor,
     breakerOf: createBreakers(log),
     mountDir: options.mountDir,
@@ -51,17 +56,17 @@ export const assemble = ({ options, pools }: Config, log: Log, children: ExecObs
     isSharedNode,
     memory: createPoolMemory(options.stateDir),
   };
-  const shelves = new Map(
+  const indexes = new Map(
     Object.entries(pools).map(([name, config]) => {
       const openness = createOpenness();
       const pool = createPool(name, config, { ...tools, whenChanged: openness.closed });
-      const ledger = createLedger(pool.root.volumes, pool);
-      return [name, { pool, ledger, snapshots: createCatalog(pool.root.snapshots), openness }];
+      const volumes = createVolumeIndex(pool.root.volumes, pool);
+      return [name, { pool, volumes, snapshots: createRecordIndex(pool.root.snapshots), openness }];
     }),
   );
-  const roots = new Map([...shelves].map(([name, { pool }]) => [name, pool.root]));
+  const roots = new Map([...indexes].map(([name, { pool }]) => [name, pool.root]));
   return {
-    shelves,
+    indexes,
     readMounts,
     mounter,
     step,
@@ -77,7 +82,7 @@ export const assemble = ({ options, pools }: Config, log: Log, children: ExecObs
 };
 
 interface Tools extends RootTools {
-  readonly children: ExecObserver;
+  readonly subprocesses: ExecObserver;
   readonly deadlineFactor: number;
   readonly breakerOf: (server: string) => Breaker;
   readonly mountDir: string;
@@ -132,12 +137,12 @@ const SERVER_RETRY_MS = 3_000;
 const createSharedTools = (
   server: string,
   workerArgs: readonly string[],
-  { children, breakerOf, deadlineFactor }: Tools,
+  { subprocesses, breakerOf, deadlineFactor }: Tools,
 ): SharedTools => {
-  const exec = createExec(children, { refusesWhileStuck: true, deadlineFactor });
+  const exec = createExec(subprocesses, { refusesWhileStuck: true, deadlineFactor });
   const program = process.argv[1] ?? '';
   const args = [...workerArgs, String(deadlineFactor)];
-  const makeWorker = () => createWorker({ program, args, observer: children, deadlineFactor });
+  const makeWorker = () => createWorker({ program, args, observer: subprocesses, deadlineFactor });
   return { exec, workers: { quick: makeWorker(), long: makeWorker() }, breaker: breakerOf(server) };
 };
 

@@ -33,7 +33,7 @@ export const startDriver = async (config: Config, log: Log, step: Step): Promise
   const { options } = config;
   const stopping = new AbortController();
   const metrics = createMetrics(options.driverName, VERSION);
-  const context = assemble(config, log, metrics.children, step);
+  const context = assemble(config, log, metrics.subprocesses, step);
   const opener = createOpener(context, log, stopping.signal);
   const registration = createRegistration(options.driverName, options.registrationEndpoint || options.socket, log);
 
@@ -84,7 +84,7 @@ export const startDriver = async (config: Config, log: Log, step: Step): Promise
       stopping.abort();
       context.purger.stop();
       await Promise.all([csi.stop(options.stopTimeoutMs), registrar?.stop(0), context.copier.stop()]);
-      await Promise.allSettled([...context.shelves.values()].map(({ pool }) => pool.close()));
+      await Promise.allSettled([...context.indexes.values()].map(({ pool }) => pool.close()));
       http.stop();
     },
   };

@@ -1,5 +1,5 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
-import type { Fullness } from '../domain/fullness.ts';
+import type { UsageLevel } from '../domain/usage-level.ts';
 import type { ExecObserver } from '../subprocess/exec.ts';
 
 /** The state of a pool for the metrics; undefined is what is not known, for example while the pool is not open. Bytes. */
@@ -17,7 +17,7 @@ export interface PoolSample {
   readonly volumes: Readonly<Record<string, number>> | undefined;
   readonly snapshots: Readonly<Record<string, number>> | undefined;
   /** Volumes that are held to their sizes, by how far they are filled; undefined while nobody can tell. */
-  readonly held: Readonly<Record<Fullness, number>> | undefined;
+  readonly held: Readonly<Record<UsageLevel, number>> | undefined;
   readonly unreadableRecords: number | undefined;
   /** What is left to purge. */
   readonly purge: { readonly entries: number; readonly stuck: number } | undefined;
@@ -25,7 +25,7 @@ export interface PoolSample {
 
 export interface Metrics {
   readonly observeCall: (method: string, code: string, seconds: number) => void;
-  readonly children: ExecObserver;
+  readonly subprocesses: ExecObserver;
   readonly setPools: (samples: readonly PoolSample[]) => void;
   readonly registry: Registry;
 }
@@ -45,7 +45,7 @@ export const createMetrics = (driverName: string, version: string): Metrics => {
   return {
     registry,
     observeCall: createCallObserver(driverName, registers),
-    children: createChildObserver(registers),
+    subprocesses: createSubprocessObserver(registers),
     setPools: createPoolGauges(registers),
   };
 };
@@ -61,16 +61,20 @@ const createCallObserver = (driverName: string, registers: Registry[]): Metrics[
   return (method, code, value) => seconds.labels(driverName, method, code).observe(value);
 };
 
-const createChildObserver = (registers: Registry[]): ExecObserver => {
-  const running = new Gauge({ name: 'csi_subdir_children_running', help: 'Child processes that run now.', registers });
+const createSubprocessObserver = (registers: Registry[]): ExecObserver => {
+  const running = new Gauge({
+    name: 'csi_subdir_subprocesses_running',
+    help: 'Subprocesses that are running.',
+    registers,
+  });
   const killed = new Counter({
-    name: 'csi_subdir_children_killed_total',
-    help: 'Child processes killed at their deadline.',
+    name: 'csi_subdir_subprocesses_killed_total',
+    help: 'Subprocesses killed at their deadline.',
     registers,
   });
   const abandoned = new Counter({
-    name: 'csi_subdir_children_abandoned_total',
-    help: 'Killed child processes that did not go: they wait for storage that does not answer.',
+    name: 'csi_subdir_subprocesses_abandoned_total',
+    help: 'Killed subprocesses that have not ended: they wait for storage that does not answer.',
     registers,
   });
   return {
@@ -88,7 +92,7 @@ const createPoolGauges = (registers: Registry[]): Metrics['setPools'] => {
   const answers = gauge('pool_answers', '0 while the storage of the pool does not answer.');
   const info = gauge(
     'pool_info',
-    'Always 1; what the root of the pool is, and what holds new volumes to their sizes there.',
+    'Always 1; what the root of the pool is, and what enforces the sizes of new volumes.',
     'filesystem',
     'sizes',
   );
@@ -98,9 +102,9 @@ const createPoolGauges = (registers: Registry[]): Metrics['setPools'] => {
   const available = gauge('pool_filesystem_available_bytes', 'Bytes left on the file system that holds the pool.');
   const volumes = gauge('volumes', 'Volumes by the state of their record.', 'state');
   const held = gauge(
-    'volumes_held',
-    'Volumes held to their size, by how full they are: has room, nearly full (from 90 %), full (from 99 %).',
-    'fullness',
+    'volumes_enforced',
+    'Volumes whose size is enforced, by usage level: has room, nearly full (from 90 %), full (from 99 %).',
+    'usage_level',
   );
   const snapshots = gauge('snapshots', 'Snapshots by the state of their record.', 'state');
   const unreadable = gauge('records_unreadable', 'Records that cannot be read; see the log for their names.');

@@ -1,7 +1,7 @@
 import type { BackgroundContext } from '../background/context.ts';
 import type { Opener } from '../background/open.ts';
-import type { Shelf } from '../index/shelf.ts';
-import { countHeld, mayHold } from '../volumes/hold.ts';
+import type { PoolIndex } from '../index/pool-index.ts';
+import { countUsageLevels, mayEnforce } from '../volumes/limits.ts';
 import type { PoolSample } from './metrics.ts';
 
 /** How long a sample is current, in milliseconds. */
@@ -28,7 +28,7 @@ export const shareSample = <Sample>(take: () => Promise<Sample>): (() => Promise
 
 /** The state of every pool, for the metrics. */
 export const samplePools = (context: BackgroundContext, opener: Opener): Promise<readonly PoolSample[]> =>
-  Promise.all([...context.shelves.values()].map((shelf) => samplePool(shelf, context, opener)));
+  Promise.all([...context.indexes.values()].map((index) => samplePool(index, context, opener)));
 
 /** A scrape does not wait for storage that does not answer. */
 const DEADLINE_MS = 2_000;
@@ -37,7 +37,7 @@ const within = <Value>(promise: Promise<Value>, ms: number): Promise<Value | und
   Promise.race([promise, new Promise<undefined>((resolve) => setTimeout(resolve, ms, undefined).unref())]);
 
 const samplePool = async (
-  { pool, ledger, snapshots }: Shelf,
+  { pool, volumes, snapshots }: PoolIndex,
   { purger }: BackgroundContext,
   opener: Opener,
 ): Promise<PoolSample> => {
@@ -45,19 +45,19 @@ const samplePool = async (
   // A process that has not opened the pool, such as a node's, has no reason to reach for its storage.
   const ask = async <Value>(question: () => Promise<Value>): Promise<Value | undefined> =>
     opened === undefined ? undefined : within(question(), DEADLINE_MS).catch(() => undefined);
-  const [space, held] = await Promise.all([ask(pool.root.space), ask(() => countHeld(pool, ledger.list()))]);
+  const [space, held] = await Promise.all([ask(pool.root.space), ask(() => countUsageLevels(pool, volumes.list()))]);
   return {
     pool: pool.name,
     ready: opened !== undefined,
     answers: pool.problem() === undefined,
     fileSystem: opened?.facts.fileSystem ?? 'unknown',
-    sizes: opened === undefined ? 'unknown' : mayHold(pool) ? opened.facts.sizes : 'none',
+    sizes: opened === undefined ? 'unknown' : mayEnforce(pool) ? opened.facts.sizes : 'none',
     budgetBytes: pool.budgetBytes,
     // What is not known is absent: nobody may take it for zero.
-    allocatedBytes: opened && ledger.allocatedBytes(),
+    allocatedBytes: opened && volumes.allocatedBytes(),
     totalBytes: space?.totalBytes,
     availableBytes: space?.availableBytes,
-    volumes: opened && countStates(ledger.list(), { creating: 0, ready: 0, deleting: 0 }),
+    volumes: opened && countStates(volumes.list(), { creating: 0, ready: 0, deleting: 0 }),
     snapshots: opened && countStates(snapshots.list(), { copying: 0, ready: 0, deleting: 0 }),
     held,
     unreadableRecords: opened?.unreadable,

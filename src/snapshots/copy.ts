@@ -1,42 +1,47 @@
 import { randomBytes } from 'node:crypto';
-import { copyOrigin, type Origin } from '../copies/origin.ts';
+import { copyResolved, type ResolvedSource } from '../copies/source.ts';
 import { nameCopy } from '../domain/copy.ts';
 import type { SnapshotRecord } from '../domain/snapshot.ts';
 import { isConflict } from '../errors/conflicts.ts';
 import { DriverError } from '../errors/errors.ts';
-import { type Shelf, snapshotIdOf, volumeIdOf } from '../index/shelf.ts';
+import { type PoolIndex, snapshotIdOf, volumeIdOf } from '../index/pool-index.ts';
 import type { Context } from '../volumes/context.ts';
 import { rollBackSnapshot } from './delete.ts';
 
 /** What these operations use of the context. */
-export type CopyContext = Pick<Context, 'shelves' | 'locks' | 'purger' | 'copier' | 'owners' | 'step'>;
+export type CopyContext = Pick<Context, 'indexes' | 'locks' | 'purger' | 'copier' | 'owners' | 'step'>;
 
 /** Starts the copy of a snapshot in the background. This process owns its record, which says `copying`. */
-export const startCopy = (context: CopyContext, shelf: Shelf, origin: Origin, record: SnapshotRecord): void =>
+export const startCopy = (
+  context: CopyContext,
+  index: PoolIndex,
+  resolved: ResolvedSource,
+  record: SnapshotRecord,
+): void =>
   context.copier.start({
-    id: snapshotIdOf(shelf, record.name),
-    source: volumeIdOf(shelf, record.volume),
-    pool: shelf.pool.name,
+    id: snapshotIdOf(index, record.name),
+    source: volumeIdOf(index, record.volume),
+    pool: index.pool.name,
     work: async (signal) => {
       try {
-        await takeSnapshot(context, shelf, origin, record, signal);
+        await takeSnapshot(context, index, resolved, record, signal);
       } catch (thrown) {
-        await resolveFailure(context, shelf, record, thrown);
+        await resolveFailure(context, index, record, thrown);
       }
     },
   });
 
 const takeSnapshot = async (
   context: CopyContext,
-  shelf: Shelf,
-  origin: Origin,
+  index: PoolIndex,
+  resolved: ResolvedSource,
   record: SnapshotRecord,
   cancelled: AbortSignal,
 ): Promise<void> => {
-  const { pool, snapshots } = shelf;
+  const { pool, snapshots } = index;
   const copy = nameCopy({ kind: 'snapshot', name: record.name, uid: record.uid }, randomBytes(4).toString('hex'));
   const done = await context.owners.work(pool, snapshots, record, cancelled, (signal) =>
-    copyOrigin(shelf, origin, { copy }, signal),
+    copyResolved(index, resolved, { copy }, signal),
   );
   try {
     await pool.root.commitData(copy);
@@ -44,14 +49,14 @@ const takeSnapshot = async (
     await snapshots.replace(done.record, { ...made, state: 'ready', data: copy });
   } catch (thrown) {
     // After any other failure the record may still become ready: nobody knows whether the change has arrived.
-    if (isConflict(thrown)) await discard(shelf, copy);
+    if (isConflict(thrown)) await discard(index, copy);
     throw thrown;
   }
 };
 
-const discard = async ({ pool: { root } }: Shelf, copy: string): Promise<void> => {
-  await root.discardCopies([copy]);
-  await root.discardData([copy]);
+const discard = async ({ pool: { root } }: PoolIndex, copy: string): Promise<void> => {
+  await root.dropCopies([copy]);
+  await root.dropData([copy]);
 };
 
 /**
@@ -60,12 +65,12 @@ const discard = async ({ pool: { root } }: Shelf, copy: string): Promise<void> =
  */
 const resolveFailure = async (
   context: CopyContext,
-  shelf: Shelf,
+  index: PoolIndex,
   { name, uid }: SnapshotRecord,
   thrown: unknown,
 ): Promise<void> => {
-  context.purger.wake(shelf.pool.name);
-  const record = await shelf.snapshots.read(name).catch(() => {
+  context.purger.wake(index.pool.name);
+  const record = await index.snapshots.read(name).catch(() => {
     throw thrown;
   });
   if (record?.uid === uid && record.state === 'ready') return;
@@ -73,7 +78,7 @@ const resolveFailure = async (
     throw new DriverError('aborted', 'the snapshot was deleted while it was made', { cause: thrown });
   const isOwn = record.owner === context.owners.self;
   if (isOwn && !isConflict(thrown) && !PASSING.has(DriverError.from(thrown).kind)) {
-    await rollBackSnapshot(context, shelf, record).catch(() => {
+    await rollBackSnapshot(context, index, record).catch(() => {
       // The storage does not let us: a repeated call or the sweep repairs it.
     });
   }

@@ -1,9 +1,16 @@
-import { findOrigin, type Origin } from '../copies/origin.ts';
+import { type ResolvedSource, resolveSource } from '../copies/source.ts';
 import { nameRecord } from '../domain/handle.ts';
 import type { SnapshotGroup, SnapshotRecord } from '../domain/snapshot.ts';
 import { firstVersion } from '../domain/version.ts';
 import { DriverError } from '../errors/errors.ts';
-import { findShelf, type Shelf, snapshotIdOf, snapshotLockKey, volumeIdOf, volumeNotFound } from '../index/shelf.ts';
+import {
+  findPoolOf,
+  type PoolIndex,
+  snapshotIdOf,
+  snapshotLockKey,
+  volumeIdOf,
+  volumeNotFound,
+} from '../index/pool-index.ts';
 import { parseSnapshotParameters } from '../requests/parameters.ts';
 import type { Call, Context } from '../volumes/context.ts';
 import { startCopy } from './copy.ts';
@@ -11,7 +18,7 @@ import { finishDeleteSnapshot } from './delete.ts';
 import { requireReady, type SnapshotView, viewSnapshot } from './view.ts';
 
 /** What these operations use of the context. */
-export type CreateContext = Pick<Context, 'shelves' | 'locks' | 'purger' | 'copier' | 'owners' | 'step'>;
+export type CreateContext = Pick<Context, 'indexes' | 'locks' | 'purger' | 'copier' | 'owners' | 'step'>;
 
 export interface SnapshotCommand {
   readonly name: string;
@@ -30,12 +37,12 @@ export const createSnapshot = async (
   call: Call,
 ): Promise<SnapshotView> => {
   parseSnapshotParameters(command.parameters, 'parameters');
-  const shelf = findShelf(context, command.volumeId);
-  if (shelf === undefined) throw volumeNotFound(command.volumeId);
+  const index = findPoolOf(context, command.volumeId);
+  if (index === undefined) throw volumeNotFound(command.volumeId);
   const name = nameRecord(command.name, 'snapshot');
-  await startSnapshot(context, shelf, { name, requestedName: command.name, volume: shelf.handle.name }, call);
-  await context.copier.wait(snapshotIdOf(shelf, name), call.signal);
-  return viewSnapshot(shelf, await requireReady(shelf, name));
+  await startSnapshot(context, index, { name, requestedName: command.name, volume: index.handle.name }, call);
+  await context.copier.wait(snapshotIdOf(index, name), call.signal);
+  return viewSnapshot(index, await requireReady(index, name));
 };
 
 export interface SnapshotPlan {
@@ -52,25 +59,25 @@ export interface SnapshotPlan {
  */
 export const startSnapshot = (
   context: CreateContext,
-  shelf: Shelf,
+  index: PoolIndex,
   plan: SnapshotPlan,
   call: Call,
 ): Promise<string | undefined> =>
   context.locks.run([snapshotLockKey(plan.name)], call.signal, async () => {
-    refuseOtherPool(context, shelf, plan);
-    const before = await readBefore(context, shelf, plan);
-    if (before?.state === 'ready' || context.copier.knows(snapshotIdOf(shelf, plan.name))) return undefined;
-    const origin = await findOrigin(context, { kind: 'volume', id: volumeIdOf(shelf, plan.volume) });
+    refuseOtherPool(context, index, plan);
+    const before = await readBefore(context, index, plan);
+    if (before?.state === 'ready' || context.copier.knows(snapshotIdOf(index, plan.name))) return undefined;
+    const resolved = await resolveSource(context, { kind: 'volume', id: volumeIdOf(index, plan.volume) });
     const record =
-      before === undefined ? await begin(context, shelf, plan, origin) : await takeOver(context, shelf, before);
-    startCopy(context, shelf, origin, record);
+      before === undefined ? await begin(context, index, plan, resolved) : await takeOver(context, index, before);
+    startCopy(context, index, resolved, record);
     return before === undefined ? record.uid : undefined;
   });
 
 /** Makes this process the one that copies. Throws aborted while another one does. */
 const takeOver = async (
   { owners }: CreateContext,
-  { pool, snapshots }: Shelf,
+  { pool, snapshots }: PoolIndex,
   record: SnapshotRecord,
 ): Promise<SnapshotRecord> => {
   if (record.owner === owners.self) return record;
@@ -78,8 +85,8 @@ const takeOver = async (
   return snapshots.replace(record, { ...record, owner: owners.self });
 };
 
-const refuseOtherPool = ({ shelves }: CreateContext, { pool }: Shelf, { name }: SnapshotPlan): void => {
-  const other = [...shelves.values()].find((shelf) => shelf.pool !== pool && shelf.snapshots.get(name) !== undefined);
+const refuseOtherPool = ({ indexes }: CreateContext, { pool }: PoolIndex, { name }: SnapshotPlan): void => {
+  const other = [...indexes.values()].find((index) => index.pool !== pool && index.snapshots.get(name) !== undefined);
   if (other === undefined) return;
   throw new DriverError('already-exists', `name: a snapshot of this name exists in pool ${other.pool.name}`);
 };
@@ -87,13 +94,13 @@ const refuseOtherPool = ({ shelves }: CreateContext, { pool }: Shelf, { name }: 
 /** The record that an earlier call has left, with a deletion that was interrupted brought to its end. */
 const readBefore = async (
   context: CreateContext,
-  shelf: Shelf,
+  index: PoolIndex,
   plan: SnapshotPlan,
 ): Promise<SnapshotRecord | undefined> => {
-  const before = await shelf.snapshots.read(plan.name);
+  const before = await index.snapshots.read(plan.name);
   if (before === undefined) return undefined;
   if (before.state === 'deleting') {
-    await finishDeleteSnapshot(context, shelf, before);
+    await finishDeleteSnapshot(context, index, before);
     return undefined;
   }
   const same =
@@ -106,20 +113,20 @@ const readBefore = async (
 
 const begin = async (
   context: CreateContext,
-  shelf: Shelf,
+  index: PoolIndex,
   plan: SnapshotPlan,
-  origin: Origin,
+  resolved: ResolvedSource,
 ): Promise<SnapshotRecord> => {
   const record: SnapshotRecord = {
     ...firstVersion(),
     ...plan,
-    capacityBytes: origin.capacityBytes,
-    ownership: origin.ownership,
+    capacityBytes: resolved.capacityBytes,
+    ownership: resolved.ownership,
     state: 'copying',
     owner: context.owners.self,
     createdAt: new Date().toISOString(),
   };
-  if (!(await shelf.snapshots.create(record)))
+  if (!(await index.snapshots.create(record)))
     throw new DriverError('aborted', 'another controller is taking this snapshot');
   context.step('snapshot record made');
   return record;

@@ -3,8 +3,8 @@ import { formatGroupHandle, nameRecord, parseGroupHandle } from '../domain/handl
 import { isReported, type SnapshotGroup, type SnapshotRecord } from '../domain/snapshot.ts';
 import { retryConflicts } from '../errors/conflicts.ts';
 import { DriverError, invalid, quote } from '../errors/errors.ts';
+import { findVolume, type PoolIndex, snapshotIdOf, snapshotLockKey } from '../index/pool-index.ts';
 import { refreshAll } from '../index/refresh.ts';
-import { findVolume, type Shelf, snapshotIdOf, snapshotLockKey } from '../index/shelf.ts';
 import { parseSnapshotParameters } from '../requests/parameters.ts';
 import type { Call, Context } from '../volumes/context.ts';
 import { startSnapshot } from './create.ts';
@@ -12,7 +12,7 @@ import { removeSnapshot, rollBackSnapshot } from './delete.ts';
 import { requireReady, type SnapshotView, viewSnapshot } from './view.ts';
 
 /** What these operations use of the context. */
-export type GroupContext = Pick<Context, 'shelves' | 'locks' | 'purger' | 'copier' | 'owners' | 'step'>;
+export type GroupContext = Pick<Context, 'indexes' | 'locks' | 'purger' | 'copier' | 'owners' | 'step'>;
 
 export interface GroupCommand {
   readonly name: string;
@@ -58,10 +58,10 @@ const completeGroup = async (
   call: Call,
 ): Promise<GroupView> => {
   for (const { id } of members) await context.copier.wait(id, call.signal);
-  for (const member of members) await requireReady(member.shelf, member.name);
+  for (const member of members) await requireReady(member.index, member.name);
   context.step('members made');
   const snapshots: SnapshotView[] = [];
-  for (const member of members) snapshots.push(await commitMember(member.shelf, member.name));
+  for (const member of members) snapshots.push(await commitMember(member.index, member.name));
   return viewGroup(name, snapshots);
 };
 
@@ -98,14 +98,14 @@ export const deleteGroup = async (
 };
 
 interface Member {
-  readonly shelf: Shelf;
+  readonly index: PoolIndex;
   readonly record: SnapshotRecord;
 }
 
 interface MemberPlan {
   /** Id of the snapshot. */
   readonly id: string;
-  readonly shelf: Shelf;
+  readonly index: PoolIndex;
   readonly name: string;
   /** Record name of its volume. */
   readonly volume: string;
@@ -114,8 +114,8 @@ interface MemberPlan {
 const groupLockKey = (name: string): string => `group ${name}`;
 
 const findMembers = async (context: GroupContext, group: string): Promise<readonly Member[]> =>
-  (await refreshAll(context)).flatMap((shelf) =>
-    shelf.snapshots.list().flatMap((record) => (record.group?.name === group ? [{ shelf, record }] : [])),
+  (await refreshAll(context)).flatMap((index) =>
+    index.snapshots.list().flatMap((record) => (record.group?.name === group ? [{ index, record }] : [])),
   );
 
 const refuseDifferent = (members: readonly Member[], group: SnapshotGroup): void => {
@@ -138,29 +138,29 @@ const startMembers = async (
     const there = before.find(({ record }) => record.name === name);
     plans.push(there === undefined ? await planMember(context, volumeId, name) : planAgain(there));
   }
-  for (const { shelf, name, volume } of plans) {
-    const created = await startSnapshot(context, shelf, { name, requestedName: name, volume, group }, call);
+  for (const { index, name, volume } of plans) {
+    const created = await startSnapshot(context, index, { name, requestedName: name, volume, group }, call);
     if (created !== undefined) made.add(created);
   }
   return plans;
 };
 
 /** Only a member that is committed counts: from then on nobody rolls it back any more. */
-const commitMember = (shelf: Shelf, name: string): Promise<SnapshotView> =>
+const commitMember = (index: PoolIndex, name: string): Promise<SnapshotView> =>
   retryConflicts(async () => {
-    const record = await requireReady(shelf, name);
+    const record = await requireReady(index, name);
     const committed = isReported(record)
       ? record
-      : await shelf.snapshots.replace(record, { ...record, committed: true });
-    return viewSnapshot(shelf, committed);
+      : await index.snapshots.replace(record, { ...record, committed: true });
+    return viewSnapshot(index, committed);
   });
 
 /** What this call has created, unless another call, here or in another controller, has committed it. */
 const takeBack = async (context: GroupContext, group: string, made: ReadonlySet<string>, call: Call): Promise<void> => {
   try {
-    for (const { shelf, record } of await findMembers(context, group)) {
+    for (const { index, record } of await findMembers(context, group)) {
       if (!made.has(record.uid)) continue;
-      const rollBack = () => rollBackSnapshot(context, shelf, record);
+      const rollBack = () => rollBackSnapshot(context, index, record);
       await context.locks.run([snapshotLockKey(record.name)], call.signal, rollBack);
     }
   } catch {
@@ -169,13 +169,13 @@ const takeBack = async (context: GroupContext, group: string, made: ReadonlySet<
 };
 
 const planMember = async (context: GroupContext, volumeId: string, name: string): Promise<MemberPlan> => {
-  const { record, ...shelf } = await findVolume(context, volumeId);
-  return { id: snapshotIdOf(shelf, name), shelf, name, volume: record.name };
+  const { record, ...index } = await findVolume(context, volumeId);
+  return { id: snapshotIdOf(index, name), index, name, volume: record.name };
 };
 
-const planAgain = ({ shelf, record: { name, volume } }: Member): MemberPlan => ({
-  id: snapshotIdOf(shelf, name),
-  shelf,
+const planAgain = ({ index, record: { name, volume } }: Member): MemberPlan => ({
+  id: snapshotIdOf(index, name),
+  index,
   name,
   volume,
 });
@@ -187,8 +187,8 @@ const nameMember = ({ name }: SnapshotGroup, volumeId: string): string =>
 const isWhole = ({ group }: SnapshotRecord, count: number): boolean => group?.volumeIds.length === count;
 
 const removeMembers = async (context: GroupContext, members: readonly Member[], call: Call): Promise<void> => {
-  for (const { shelf, record } of members) {
-    const remove = () => removeSnapshot(context, shelf, record);
+  for (const { index, record } of members) {
+    const remove = () => removeSnapshot(context, index, record);
     await context.locks.run([snapshotLockKey(record.name)], call.signal, remove);
   }
 };
@@ -202,7 +202,7 @@ const refuseMismatch = (members: readonly Member[], snapshotIds: readonly string
     throw invalid('snapshot_ids', `those of the group (${own.join(', ')})`);
 };
 
-const view = ({ shelf, record }: Member): SnapshotView => viewSnapshot(shelf, record);
+const view = ({ index, record }: Member): SnapshotView => viewSnapshot(index, record);
 
 const viewGroup = (name: string, snapshots: readonly SnapshotView[]): GroupView => ({
   groupId: formatGroupHandle(name),

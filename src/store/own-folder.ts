@@ -11,7 +11,7 @@ import {
 
 /** The root of a pool, open. All that is below it is reached through it, never by its path. */
 export interface HeldRoot {
-  /** A path of the open directory, good for this process and its children. */
+  /** A path of the open directory, good for this process and its subprocesses. */
   readonly path: string;
   /** The path that the pool is configured with, for messages. */
   readonly shownAs: string;
@@ -23,10 +23,10 @@ export interface HeldRoot {
 
 /**
  * One of the driver's own folders below a root, opened once and held: a link that is put in its place later leads
- * neither this process nor a child of it astray.
+ * neither this process nor a subprocess of it astray.
  */
 export interface OwnFolder {
-  /** A path of the open folder, good for this process and its children. */
+  /** A path of the open folder, good for this process and its subprocesses. */
   readonly path: () => Promise<string>;
   /**
    * The same path, after an NFS client has asked its server whether the folder has changed: names that are looked up

@@ -1,7 +1,7 @@
 import type { Readable } from 'node:stream';
 import { ExecaError, execa } from 'execa';
 import { DriverError } from '../errors/errors.ts';
-import { createTurns } from './turns.ts';
+import { createLimiter } from './limiter.ts';
 
 /** A subprocess: without a shell, with an absolute path, in the C locale, and with an end. */
 export interface Command {
@@ -23,7 +23,7 @@ export interface Command {
 /** Runs a subprocess and returns its standard output. Throws CommandError, a DriverError, or the reason of `signal`. */
 export type Exec = (command: Command) => Promise<string>;
 
-/** How children ended, for the metrics. */
+/** How subprocesses ended, for the metrics. */
 export interface ExecObserver {
   readonly started: () => void;
   readonly ended: () => void;
@@ -111,8 +111,8 @@ export const createExec = (observer: ExecObserver, options: ExecOptions = {}): E
     throw stopped.reason;
   };
   if (atOnce === undefined) return run;
-  const inTurn = createTurns(atOnce);
-  return (command) => (isShort(command) ? inTurn(() => run(command)) : run(command));
+  const limiter = createLimiter(atOnce);
+  return (command) => (isShort(command) ? limiter(() => run(command)) : run(command));
 };
 
 /** What takes long must not keep the others waiting: copies, purges. */
@@ -144,7 +144,7 @@ const spawn = ({ binary, args, cwd }: Command) =>
     env: { LC_ALL: 'C' },
     extendEnv: false,
     stdin: 'ignore',
-    // A group of its own, so that what the child starts is killed with it.
+    // A group of its own, so that what the subprocess starts is killed with it.
     detached: true,
     cleanup: false,
     buffer: false,

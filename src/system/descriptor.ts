@@ -12,5 +12,5 @@ export const closeDescriptor = promisify(close);
 export const statDescriptor = promisify(fstat);
 export const syncDescriptor = promisify(fsync);
 
-/** A path of an open directory, good for this process and its children. */
+/** A path of an open directory, good for this process and its subprocesses. */
 export const pathOfDescriptor = (descriptor: number): string => `/proc/${process.pid}/fd/${descriptor}`;

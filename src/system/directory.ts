@@ -190,7 +190,7 @@ export const kindOf = async (path: string): Promise<'missing' | 'directory' | 'o
   }
 };
 
-/** The path of an open directory, for this process and its children: stays the same one however its names change. */
+/** The path of an open directory, for this process and its subprocesses: stays the same one however its names change. */
 export const pathOf = (directory: FileHandle): string => `/proc/${process.pid}/fd/${directory.fd}`;
 
 /** Runs `work` and closes the handle, whatever happens. */

@@ -1,7 +1,7 @@
 import { type FileHandle, opendir } from 'node:fs/promises';
 import { type Directory, OWN_FOLDER } from '../domain/paths.ts';
 import { CommandError, type Exec } from '../subprocess/exec.ts';
-import { gently } from '../subprocess/gentle.ts';
+import { withLowPriority } from '../subprocess/low-priority.ts';
 import { openBelow, openDirectory, pathOf, using } from './directory.ts';
 
 /** What an admin wants to know of a root, and no volume needs. */
@@ -27,7 +27,7 @@ export const createListing = (root: string, exec: Exec): Listing => ({
       };
       const command = { binary: '/usr/bin/du', args, cwd: pathOf(handle), deadlineMs: MEASURE_MS, onOutput } as const;
       // du ends with 1 where a file has gone in the meantime, and has counted the rest.
-      const isOver = await exec(gently(command)).then(
+      const isOver = await exec(withLowPriority(command)).then(
         () => true,
         (thrown: unknown) => thrown instanceof CommandError,
       );

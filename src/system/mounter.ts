@@ -3,7 +3,7 @@ import { DriverError } from '../errors/errors.ts';
 import { CommandError, type Exec } from '../subprocess/exec.ts';
 import type { MountEntry, MountTable, ReadMounts } from './mountinfo.ts';
 
-/** Changes the mount table. Every call is a child with a deadline; what holds afterwards is read from mountinfo. */
+/** Changes the mount table. Every call is a subprocess with a deadline; what holds afterwards is read from mountinfo. */
 export interface Mounter {
   /** Binds `source` at `target` with options of its own (`ro`, `nosuid`, …). `source` is taken as it is, links and all. */
   readonly bind: (source: string, target: string, options: readonly string[]) => Promise<void>;

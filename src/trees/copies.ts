@@ -6,10 +6,10 @@ import { type Directory, OWN_FOLDER } from '../domain/paths.ts';
 import type { VolumeRecord, VolumeRef } from '../domain/volume.ts';
 import { DriverError, errnoOf, quote } from '../errors/errors.ts';
 import { setReadOnly, snapshotSubvolume } from '../quotas/btrfs.ts';
-import { holdOpen, type SizeEngines } from '../quotas/sizes.ts';
+import { enforceOpen, type SizeEngines } from '../quotas/sizes.ts';
 import { createOwnFolder, type HeldRoot, type OwnFolder } from '../store/own-folder.ts';
 import type { Exec } from '../subprocess/exec.ts';
-import { gently } from '../subprocess/gentle.ts';
+import { withLowPriority } from '../subprocess/low-priority.ts';
 import {
   kindOf,
   type MakeNew,
@@ -46,13 +46,13 @@ export interface Copies {
    * Makes a copy a volume directory. Throws conflict when it is not there any more, failed-precondition where there is
    * something else.
    */
-  readonly place: (copy: string, volume: VolumeRef) => Promise<void>;
+  readonly commitCopy: (copy: string, volume: VolumeRef) => Promise<void>;
   readonly listCopies: () => Promise<readonly string[]>;
   readonly listData: () => Promise<readonly string[]>;
   /** Moves copies to the trash, with the project of the volume that they were made for; missing ones are skipped. */
-  readonly discardCopies: (copies: readonly string[], volume?: DiscardedVolume) => Promise<void>;
+  readonly dropCopies: (copies: readonly string[], volume?: DiscardedVolume) => Promise<void>;
   /** Moves data of snapshots to the trash; missing folders are skipped. */
-  readonly discardData: (data: readonly string[]) => Promise<void>;
+  readonly dropData: (data: readonly string[]) => Promise<void>;
 }
 
 export type DiscardedVolume = Pick<VolumeRecord, 'name' | 'limit'>;
@@ -102,7 +102,7 @@ export const createCopies = (held: HeldRoot, tools: CopyTools): Copies => {
       await setReadOnly(exec, to, true);
       await data.sync();
     },
-    place: async (copy, volume) => {
+    commitCopy: async (copy, volume) => {
       const { directory } = volume;
       await makeParents(root, directory);
       await withParent(root, directory, async (parent, leaf) => {
@@ -116,8 +116,8 @@ export const createCopies = (held: HeldRoot, tools: CopyTools): Copies => {
     },
     listCopies: async () => readdir(await copies.path()),
     listData: async () => readdir(await data.path()),
-    discardCopies: (names, volume) => discard(copies, names, volume),
-    discardData: (names) => discard(data, names),
+    dropCopies: (names, volume) => discard(copies, names, volume),
+    dropData: (names) => discard(data, names),
   };
 };
 
@@ -136,11 +136,11 @@ const copyTo = async (
   step('copy begun');
   await using(await openDirectory(path), async (to) => {
     const limit = volume?.limit;
-    if (volume !== undefined && limit !== undefined) await holdOpen(engines, to, { ...volume, limit });
+    if (volume !== undefined && limit !== undefined) await enforceOpen(engines, to, { ...volume, limit });
     await copyTree(exec, { source: from, target: to }, signal);
   });
   step('copy made');
-  await exec({ ...gently({ binary: '/bin/sync', args: ['--file-system', '--', path] }), signal });
+  await exec({ ...withLowPriority({ binary: '/bin/sync', args: ['--file-system', '--', path] }), signal });
 };
 
 const openSource = (source: CopySource): Promise<FileHandle> =>

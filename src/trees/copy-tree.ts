@@ -1,6 +1,6 @@
 import { DriverError, quote } from '../errors/errors.ts';
 import { CommandError, type Exec } from '../subprocess/exec.ts';
-import { gently } from '../subprocess/gentle.ts';
+import { withLowPriority } from '../subprocess/low-priority.ts';
 import { readMessages } from './copy-messages.ts';
 import { watchProgress } from './progress.ts';
 import { inSandbox, type SandboxView } from './sandbox.ts';
@@ -59,7 +59,7 @@ const runPass = async (
   const progress = watchProgress(patienceMs);
   const stop = AbortSignal.any([signal, messages.fault, progress.stalled]);
   try {
-    await exec({ ...gently(command), signal: stop, onOutput: progress.read, onError: messages.read });
+    await exec({ ...withLowPriority(command), signal: stop, onOutput: progress.read, onError: messages.read });
     return 'complete';
   } catch (thrown) {
     requireHarmless(thrown, messages.areHarmless());

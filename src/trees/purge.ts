@@ -7,8 +7,8 @@ import { deleteSubvolumes, isBtrfs } from '../quotas/btrfs.ts';
 import type { SizeEngine } from '../quotas/sizes.ts';
 import type { OwnFolder } from '../store/own-folder.ts';
 import { CommandError, type Exec } from '../subprocess/exec.ts';
-import { gently } from '../subprocess/gentle.ts';
-import { withoutLinks } from '../subprocess/linkless.ts';
+import { withLowPriority } from '../subprocess/low-priority.ts';
+import { withoutSymlinks } from '../subprocess/without-symlinks.ts';
 import type { Step } from '../system/step.ts';
 import { projectOf } from './trash-entry.ts';
 
@@ -17,7 +17,7 @@ export interface PurgeTools {
   readonly exec: Exec;
   readonly step: Step;
   /** Takes back what held a volume. */
-  readonly giveBack: SizeEngine['giveBack'];
+  readonly release: SizeEngine['release'];
 }
 
 /** Enough for a volume of millions of files; what is left then goes on at the next purge. */
@@ -31,7 +31,7 @@ export const PURGE_DEADLINE_MS = 600_000;
  * rm cannot leave the file system, not even into a bind mount of the same one. The mount point itself remains, and
  * makes the purge fail until it is unmounted (docs/adr/0033-the-purge-sees-no-other-mounts.md).
  */
-export const purgeEntry = async (entry: string, { folder, exec, step, giveBack }: PurgeTools): Promise<void> => {
+export const purgeEntry = async (entry: string, { folder, exec, step, release }: PurgeTools): Promise<void> => {
   const path = await folder.path();
   // For all of it: whoever waits for the purge waits no longer.
   const end = performance.now() + PURGE_DEADLINE_MS;
@@ -40,7 +40,7 @@ export const purgeEntry = async (entry: string, { folder, exec, step, giveBack }
     args: readonly string[],
   ): Promise<CommandError | undefined> => {
     const deadlineMs = Math.max(1, Math.round(end - performance.now()));
-    return exec(gently(withoutLinks(path, { binary, args, deadlineMs }))).then(ignore, asFailure);
+    return exec(withLowPriority(withoutSymlinks(path, { binary, args, deadlineMs }))).then(ignore, asFailure);
   };
   const remove = async (binary: '/bin/rm' | '/usr/bin/find', args: readonly string[]): Promise<void> => {
     if ((await run(binary, args)) === undefined) return;
@@ -59,7 +59,7 @@ export const purgeEntry = async (entry: string, { folder, exec, step, giveBack }
     if (!(await isEmpty(join(path, entry))))
       await remove('/usr/bin/find', [`./${entry}`, '-xdev', '-mindepth', '1', '-delete']);
     step('trash emptied');
-    await giveBack(project);
+    await release(project);
   }
   if (await removeEmpty(join(path, entry))) return;
   await remove('/bin/rm', ['-rf', '--one-file-system', '--', `./${entry}`]);

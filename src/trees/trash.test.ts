@@ -21,12 +21,12 @@ beforeEach(async () => {
 afterEach(() => rm(root, { recursive: true }));
 
 const folder = () => join(root, '.csi-subdir/trash');
-const open = (giveBack = async (volume: unknown) => void given.push([volume, await readdir(folder())])) =>
+const open = (release = async (volume: unknown) => void given.push([volume, await readdir(folder())])) =>
   createTrash(root, {
     folder: openOwnFolder(root, 'trash'),
     exec: createExec(noObserver),
     step: noStep,
-    giveBack,
+    release,
     requireCurrent: async ({ uid }) => {
       if (uid !== UID) throw new DriverError('conflict', 'the volume is another one');
     },

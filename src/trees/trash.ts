@@ -32,7 +32,7 @@ export interface TrashTools extends PurgeTools {
 }
 
 export const createTrash = (root: string, tools: TrashTools): Trash => {
-  const { folder, giveBack } = tools;
+  const { folder, release } = tools;
   return {
     trash: async (volume) => {
       const { name, limit } = volume;
@@ -41,7 +41,7 @@ export const createTrash = (root: string, tools: TrashTools): Trash => {
       // On disk in both folders before the caller forgets the volume.
       if (moved) return folder.sync();
       const isThere = (await readdir(path)).some((entry) => entry.startsWith(prefixOf(volume)));
-      if (limit !== undefined && !isThere) await giveBack({ name, limit });
+      if (limit !== undefined && !isThere) await release({ name, limit });
     },
     archive: async (volume) => {
       const to = (parent: FileHandle, leaf: string) => join(pathOf(parent), `archived-${clip(leaf)}-${nonce()}`);

@@ -3,7 +3,7 @@ import type { Directory } from '../domain/paths.ts';
 import { firstVersion } from '../domain/version.ts';
 import type { VolumeRecord } from '../domain/volume.ts';
 import { DriverError, quote } from '../errors/errors.ts';
-import type { Shelf } from '../index/shelf.ts';
+import type { PoolIndex } from '../index/pool-index.ts';
 import { type VolumeView, viewVolume } from './create.ts';
 
 export interface AdoptCommand {
@@ -17,8 +17,8 @@ export interface AdoptCommand {
  * Makes a directory that exists into a volume: a record, and nothing else is touched. Its data outlives the volume
  * unless somebody changes `onDelete`. Throws not-found, already-exists for what is a volume already.
  */
-export const adoptDirectory = async (shelf: Shelf, command: AdoptCommand): Promise<VolumeView> => {
-  const { pool, ledger } = shelf;
+export const adoptDirectory = async (index: PoolIndex, command: AdoptCommand): Promise<VolumeView> => {
+  const { pool, volumes } = index;
   const { directory, capacityBytes, write } = command;
   const kind = await pool.root.kindOf(directory);
   if (kind === 'missing') throw new DriverError('not-found', `${quote(directory)} does not exist in pool ${pool.name}`);
@@ -38,14 +38,14 @@ export const adoptDirectory = async (shelf: Shelf, command: AdoptCommand): Promi
     inode: await pool.root.fingerprint(directory),
     createdAt: new Date().toISOString(),
   };
-  if (ledger.get(record.name) !== undefined) {
+  if (volumes.get(record.name) !== undefined) {
     throw new DriverError(
       'already-exists',
       `${formatHandle({ pool: pool.name, name: record.name })} is a volume already`,
     );
   }
-  ledger.requireRoom(record);
-  if (write && !(await ledger.create(record)))
+  volumes.requireRoom(record);
+  if (write && !(await volumes.create(record)))
     throw new DriverError('aborted', 'somebody else has just made this volume');
-  return viewVolume(shelf, record);
+  return viewVolume(index, record);
 };

@@ -1,9 +1,9 @@
-import { describeFullness } from '../domain/fullness.ts';
+import { describeUsageLevel } from '../domain/usage-level.ts';
 import type { VolumeRecord } from '../domain/volume.ts';
 import type { Pool } from '../pools/pool.ts';
 import type { Usage } from '../quotas/sizes.ts';
 import type { DirectoryKind } from '../roots/root.ts';
-import { heldOf } from './hold.ts';
+import { limitedOf } from './limits.ts';
 
 /** The health of a volume, as the CSI spec reports it. */
 export interface Condition {
@@ -22,7 +22,7 @@ export const conditionOf = async (pool: Pool, record: VolumeRecord): Promise<Con
   const { root } = pool;
   if (await pool.hasBecomeReadOnly()) return READ_ONLY;
   const kind = await root.kindOf(record.directory);
-  const [usage] = await root.usages(heldOf(record));
+  const [usage] = await root.usages(limitedOf(record));
   return describe(record, kind, usage);
 };
 
@@ -40,7 +40,7 @@ export const conditionsOf = async (
   if (await pool.hasBecomeReadOnly()) return new Map(records.map(({ name }) => [name, READ_ONLY]));
   const checked = records.slice(0, MAX_CHECKED);
   const conditions = new Map<string, Condition>();
-  const usages = root.usages(checked.flatMap(heldOf)).catch(() => []);
+  const usages = root.usages(checked.flatMap(limitedOf)).catch(() => []);
   const check = async (record: VolumeRecord): Promise<void> => {
     const kind = await root.kindOf(record.directory);
     const usage = (await usages).find(({ name }) => name === record.name);
@@ -77,8 +77,8 @@ const describe = (record: VolumeRecord, kind: DirectoryKind, usage: Usage | unde
   if (usage === undefined) return { abnormal: false, message: 'the directory exists' };
   const { usedBytes, limitBytes } = usage;
   if (limitBytes === undefined) return { abnormal: true, message: 'the size of the volume is not enforced any more' };
-  const fullness = describeFullness(usedBytes, limitBytes);
-  return { abnormal: fullness !== undefined, message: fullness ?? 'the directory exists, and has room' };
+  const usageLevel = describeUsageLevel(usedBytes, limitBytes);
+  return { abnormal: usageLevel !== undefined, message: usageLevel ?? 'the directory exists, and has room' };
 };
 
 const OBSTACLES: Readonly<Partial<Record<DirectoryKind, string>>> = {

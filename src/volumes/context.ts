@@ -2,7 +2,7 @@ import type { Copier } from '../copies/copier.ts';
 import type { VolumeRecord } from '../domain/volume.ts';
 import type { Locks } from '../index/locks.ts';
 import type { Owners } from '../index/owners.ts';
-import type { Shelves } from '../index/shelf.ts';
+import type { PoolIndexes } from '../index/pool-index.ts';
 import type { Entry } from '../pools/identity.ts';
 import type { MountOptionKind } from '../requests/mount-options.ts';
 import type { ReadMounts } from '../system/mountinfo.ts';
@@ -15,7 +15,7 @@ export interface Topology {
 }
 
 /** What every operation works with. */
-export interface Context extends Shelves {
+export interface Context extends PoolIndexes {
   readonly locks: Locks;
   readonly purger: Waker;
   readonly auditor: Problems;

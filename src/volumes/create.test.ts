@@ -7,7 +7,7 @@ import { parsePools } from '../config/pools.ts';
 import { firstVersion } from '../domain/version.ts';
 import type { VolumeRecord } from '../domain/volume.ts';
 import { readRecords } from '../index/enter.ts';
-import { pickShelf } from '../index/shelf.ts';
+import { pickPool } from '../index/pool-index.ts';
 import { assemble, type DriverContext } from '../server/assemble.ts';
 import { noObserver } from '../subprocess/exec.ts';
 import { createLog } from '../system/log.ts';
@@ -33,9 +33,9 @@ describe('a volume that was begun before', () => {
       noObserver,
       () => {},
     );
-    for (const shelf of context.shelves.values()) {
-      await shelf.pool.open({ mayCreate: true, remembers: false });
-      await readRecords(shelf);
+    for (const index of context.indexes.values()) {
+      await index.pool.open({ mayCreate: true, remembers: false });
+      await readRecords(index);
     }
   });
   afterEach(async () => {
@@ -52,13 +52,13 @@ describe('a volume that was begun before', () => {
     accessibility: [],
   });
   const create = (parameters?: Record<string, string>) => createVolume(context, command(parameters), call);
-  const shelf = () => pickShelf(context, 'main', 'pool');
+  const index = () => pickPool(context, 'main', 'pool');
   const readRecord = async (): Promise<VolumeRecord> =>
     JSON.parse(await readFile(join(root, '.csi-subdir/volumes/pvc-1.json'), 'utf8'));
   const leaveBegun = async (change: Partial<VolumeRecord>): Promise<void> => {
     await create();
     const record = await readRecord();
-    await shelf().ledger.replace(record, { ...record, state: 'creating', ...change });
+    await index().volumes.replace(record, { ...record, state: 'creating', ...change });
     await rm(join(root, 'pvc-1'), { recursive: true });
   };
 
@@ -96,7 +96,7 @@ describe('a volume that was begun before', () => {
     await create();
     await writeFile(join(root, 'pvc-1/old'), 'old');
     const record = await readRecord();
-    await shelf().ledger.replace(record, { ...record, state: 'deleting' });
+    await index().volumes.replace(record, { ...record, state: 'deleting' });
     await create();
     expect(await readdir(join(root, 'pvc-1'))).toEqual([]);
   });
@@ -104,11 +104,11 @@ describe('a volume that was begun before', () => {
   it('belongs to the controller that was first', async () => {
     await create();
     const first = await readRecord();
-    await shelf().ledger.remove(first);
+    await index().volumes.remove(first);
     await rm(join(root, 'pvc-1'), { recursive: true });
     // Written behind our back between the look and the making: only the exclusive link notices.
-    const late = shelf().ledger.create({ ...first, state: 'creating' });
-    const second = shelf().pool.root.volumes.create({ ...first, ...firstVersion(), state: 'creating' });
+    const late = index().volumes.create({ ...first, state: 'creating' });
+    const second = index().pool.root.volumes.create({ ...first, ...firstVersion(), state: 'creating' });
     expect((await Promise.all([late, second])).sort()).toEqual([false, true]);
   });
 
@@ -117,6 +117,6 @@ describe('a volume that was begun before', () => {
     await deleteVolume(context, 'main/pvc-1', call);
     await deleteVolume(context, 'main/pvc-1', call);
     expect(await readdir(join(root, '.csi-subdir/volumes'))).toEqual([]);
-    expect(shelf().ledger.allocatedBytes()).toBe(0);
+    expect(index().volumes.allocatedBytes()).toBe(0);
   });
 });

@@ -1,25 +1,25 @@
-import { fillFromSource } from '../copies/fill.ts';
-import { findOrigin } from '../copies/origin.ts';
+import { populateFromSource } from '../copies/populate.ts';
+import { resolveSource } from '../copies/source.ts';
 import { type CapacityRange, chooseCapacity, satisfies } from '../domain/capacity.ts';
 import { nameRecord } from '../domain/handle.ts';
 import { firstVersion } from '../domain/version.ts';
 import type { Existing, Settings, VolumeRecord, VolumeSource } from '../domain/volume.ts';
 import { isConflict } from '../errors/conflicts.ts';
 import { DriverError, quote } from '../errors/errors.ts';
-import { requireAdmitted, withFreshLedger } from '../index/reserve.ts';
-import { lockKey, pickShelf, type Shelf, volumeIdOf } from '../index/shelf.ts';
+import { lockKey, type PoolIndex, pickPool, volumeIdOf } from '../index/pool-index.ts';
+import { requireAdmitted, withFreshIndex } from '../index/reserve.ts';
 import { sortMountOptions } from '../requests/mount-options.ts';
 import { ownParameters, parseClaim, parseMutableParameters, parseParameters } from '../requests/parameters.ts';
 import { renderTemplate } from '../requests/template.ts';
 import type { DirectoryKind } from '../roots/root.ts';
 import type { Call, Context, Topology } from './context.ts';
 import { finishDelete, rollBackCreate } from './delete.ts';
-import { holdVolume, planLimit } from './hold.ts';
+import { enforceSize, planLimit } from './limits.ts';
 
 /** What these operations use of the context. */
 export type CreateContext = Pick<
   Context,
-  'shelves' | 'locks' | 'purger' | 'copier' | 'owners' | 'topology' | 'readMounts' | 'step'
+  'indexes' | 'locks' | 'purger' | 'copier' | 'owners' | 'topology' | 'readMounts' | 'step'
 >;
 
 export interface CreateCommand {
@@ -48,25 +48,25 @@ export interface VolumeView {
  */
 export const createVolume = async (context: CreateContext, command: CreateCommand, call: Call): Promise<VolumeView> => {
   const plan = planVolume(context, command);
-  const { shelf, record } = plan;
-  return context.locks.run([lockKey(volumeIdOf(shelf, record.name))], call.signal, async () => {
+  const { index, record } = plan;
+  return context.locks.run([lockKey(volumeIdOf(index, record.name))], call.signal, async () => {
     refuseOtherPool(context, plan);
     const before = await readBefore(context, plan);
     if (before !== undefined) refuseDifferent(before, plan);
-    if (before?.state === 'ready') return viewVolume(shelf, before);
-    return viewVolume(shelf, await makeVolume(context, plan, before));
+    if (before?.state === 'ready') return viewVolume(index, before);
+    return viewVolume(index, await makeVolume(context, plan, before));
   });
 };
 
-export const viewVolume = (shelf: Shelf, { name, capacityBytes, directory, source }: VolumeRecord): VolumeView => ({
-  volumeId: volumeIdOf(shelf, name),
+export const viewVolume = (index: PoolIndex, { name, capacityBytes, directory, source }: VolumeRecord): VolumeView => ({
+  volumeId: volumeIdOf(index, name),
   capacityBytes,
-  attributes: { pool: shelf.pool.name, directory, volume: name },
+  attributes: { pool: index.pool.name, directory, volume: name },
   source,
 });
 
 interface Plan {
-  readonly shelf: Shelf;
+  readonly index: PoolIndex;
   readonly record: VolumeRecord;
   readonly range: CapacityRange;
   readonly existing: Existing;
@@ -77,15 +77,15 @@ interface Plan {
 const planVolume = (context: CreateContext, command: CreateCommand): Plan => {
   const parameters = parseParameters(command.parameters, 'parameters');
   const mutable = parseMutableParameters(command.mutableParameters, 'mutable_parameters');
-  const shelf = pickShelf(context, parameters.pool, 'parameters.pool');
-  sortMountOptions(command.mountOptions, shelf.pool.mountOptionKind, 'volume_capabilities.mount.mount_flags');
+  const index = pickPool(context, parameters.pool, 'parameters.pool');
+  sortMountOptions(command.mountOptions, index.pool.mountOptionKind, 'volume_capabilities.mount.mount_flags');
   refuseElsewhere(context.topology, command.accessibility);
-  const { defaults } = shelf.pool;
+  const { defaults } = index.pool;
   const claim = parseClaim(command.parameters, 'parameters');
   const name = nameRecord(command.name);
   const explicit = { ...parameters.settings, ...mutable };
   return {
-    shelf,
+    index,
     range: command.range,
     // What is copied is not put into what is there.
     existing: command.source === undefined ? (parameters.existing ?? defaults.existing) : 'fail',
@@ -110,7 +110,7 @@ const planVolume = (context: CreateContext, command: CreateCommand): Plan => {
 /** The record with what is the source's: its owner and mode, and at least its size. */
 const completePlan = async (context: CreateContext, { record, range, explicit }: Plan): Promise<VolumeRecord> => {
   if (record.source === undefined) return record;
-  const { ownership, capacityBytes } = await findOrigin(context, record.source);
+  const { ownership, capacityBytes } = await resolveSource(context, record.source);
   return {
     ...record,
     capacityBytes: chooseCapacity(range, capacityBytes),
@@ -127,19 +127,19 @@ const refuseElsewhere = (topology: Topology | undefined, accessibility: CreateCo
   );
 };
 
-const refuseOtherPool = ({ shelves }: CreateContext, { shelf, record }: Plan): void => {
-  const other = [...shelves.values()].find(
-    ({ ledger, pool }) => pool !== shelf.pool && ledger.get(record.name) !== undefined,
+const refuseOtherPool = ({ indexes }: CreateContext, { index, record }: Plan): void => {
+  const other = [...indexes.values()].find(
+    ({ volumes, pool }) => pool !== index.pool && volumes.get(record.name) !== undefined,
   );
   if (other === undefined) return;
   throw new DriverError('already-exists', `name: a volume of this name exists in pool ${other.pool.name}`);
 };
 
 /** The record that an earlier call has left, with a deletion that was interrupted brought to its end. */
-const readBefore = async (context: CreateContext, { shelf, record }: Plan): Promise<VolumeRecord | undefined> => {
-  const before = await shelf.ledger.read(record.name);
+const readBefore = async (context: CreateContext, { index, record }: Plan): Promise<VolumeRecord | undefined> => {
+  const before = await index.volumes.read(record.name);
   if (before?.state !== 'deleting') return before;
-  await finishDelete(context, shelf, before);
+  await finishDelete(context, index, before);
   return undefined;
 };
 
@@ -159,26 +159,26 @@ const makeVolume = async (
   plan: Plan,
   before: VolumeRecord | undefined,
 ): Promise<VolumeRecord> => {
-  const { shelf, existing } = plan;
-  const creating = before ?? (await begin(context, shelf, await completePlan(context, plan), existing));
+  const { index, existing } = plan;
+  const creating = before ?? (await begin(context, index, await completePlan(context, plan), existing));
   try {
-    await requireAdmitted(shelf, creating);
+    await requireAdmitted(index, creating);
     const filled = await fill(context, plan, creating);
-    await holdVolume(shelf.pool, filled);
+    await enforceSize(index.pool, filled);
     const { compression } = filled.settings;
-    if (compression !== undefined) await shelf.pool.root.compress(filled, compression);
-    const inode = await shelf.pool.root.fingerprint(filled.directory);
+    if (compression !== undefined) await index.pool.root.compress(filled, compression);
+    const inode = await index.pool.root.fingerprint(filled.directory);
     context.step('directory ready');
     const { copy: _copy, owner: _owner, ...made } = filled;
-    return await shelf.ledger.replace(filled, { ...made, inode, state: 'ready' });
+    return await index.volumes.replace(filled, { ...made, inode, state: 'ready' });
   } catch (thrown) {
-    return resolveFailure(context, shelf, creating, thrown);
+    return resolveFailure(context, index, creating, thrown);
   }
 };
 
-const fill = async (context: CreateContext, { shelf, existing, explicit }: Plan, record: VolumeRecord) => {
-  if (record.source !== undefined) return fillFromSource(context, shelf, record, explicit);
-  await fillDirectory(shelf, record, existing);
+const fill = async (context: CreateContext, { index, existing, explicit }: Plan, record: VolumeRecord) => {
+  if (record.source !== undefined) return populateFromSource(context, index, record, explicit);
+  await fillDirectory(index, record, existing);
   return record;
 };
 
@@ -188,18 +188,18 @@ const fill = async (context: CreateContext, { shelf, existing, explicit }: Plan,
  */
 const resolveFailure = async (
   context: CreateContext,
-  shelf: Shelf,
+  index: PoolIndex,
   { name, uid }: VolumeRecord,
   thrown: unknown,
 ): Promise<VolumeRecord> => {
-  const record = await shelf.ledger.read(name).catch(() => {
+  const record = await index.volumes.read(name).catch(() => {
     throw thrown;
   });
   if (record?.uid === uid && record.state === 'ready') return record;
   if (record?.uid !== uid || record.state !== 'creating')
     throw new DriverError('aborted', 'the volume was deleted while it was created', { cause: thrown });
   if (isConflict(thrown) || !isOwnWork(context, record)) throw thrown;
-  await rollBackCreate(context, shelf, record).catch(() => {
+  await rollBackCreate(context, index, record).catch(() => {
     // The disk does not let us; the record says `creating`, and a repeated call or the sweep repairs it.
   });
   throw thrown;
@@ -210,28 +210,32 @@ const isOwnWork = ({ owners }: CreateContext, { owner }: VolumeRecord): boolean 
 
 const begin = async (
   context: CreateContext,
-  shelf: Shelf,
+  index: PoolIndex,
   record: VolumeRecord,
   existing: Existing,
 ): Promise<VolumeRecord> => {
-  const kind = await shelf.pool.root.kindOf(record.directory);
+  const kind = await index.pool.root.kindOf(record.directory);
   if (['other', 'elsewhere'].includes(kind) || (kind !== 'missing' && existing === 'fail'))
     throw directoryTaken(record, kind);
   // What is there may be data, which nobody has counted: csi-subdir volumes enforce does.
-  const limit = kind === 'missing' ? await planLimit(shelf.pool) : undefined;
+  const limit = kind === 'missing' ? await planLimit(index.pool) : undefined;
   const creating = {
     ...record,
     adopted: kind !== 'missing',
     ...(limit === undefined ? {} : { limit }),
     ...(record.source === undefined ? {} : { owner: context.owners.self }),
   };
-  if (!(await withFreshLedger(shelf, () => shelf.ledger.create(creating))))
+  if (!(await withFreshIndex(index, () => index.volumes.create(creating))))
     throw new DriverError('aborted', 'another controller is making this volume');
   context.step('record made');
   return creating;
 };
 
-const fillDirectory = async ({ pool: { root } }: Shelf, record: VolumeRecord, existing: Existing): Promise<void> => {
+const fillDirectory = async (
+  { pool: { root } }: PoolIndex,
+  record: VolumeRecord,
+  existing: Existing,
+): Promise<void> => {
   const made = await root.make(record, record.settings);
   if (made === 'made' || record.adopted) return;
   // Left by an earlier attempt while it is empty: until a volume is ready nobody else knows of it.

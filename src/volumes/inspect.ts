@@ -1,34 +1,34 @@
 import { formatHandle, parseHandle } from '../domain/handle.ts';
 import type { VolumeRecord } from '../domain/volume.ts';
 import { type Page, type PageRequest, type PageRules, pageAfter } from '../index/page.ts';
+import { findVolume, type PoolIndex, pickPool } from '../index/pool-index.ts';
 import { refresh, refreshAll } from '../index/refresh.ts';
-import { findVolume, pickShelf, type Shelf } from '../index/shelf.ts';
 import { type Condition, conditionOf, conditionsOf, NOT_CHECKED } from './condition.ts';
 import type { Context } from './context.ts';
 import { type VolumeView, viewVolume } from './create.ts';
 
 /** What these operations use of the context. */
-export type InspectContext = Pick<Context, 'shelves' | 'auditor' | 'topology'>;
+export type InspectContext = Pick<Context, 'indexes' | 'auditor' | 'topology'>;
 
 /** A volume with its health. */
 export type VolumeStatus = VolumeView & { readonly condition: Condition };
 
 /** One volume. Throws not-found. */
 export const getVolume = async (context: InspectContext, volumeId: string): Promise<VolumeStatus> => {
-  const { record, ...shelf } = await findVolume(context, volumeId);
-  return { ...viewVolume(shelf, record), condition: audited(context, record, await conditionOf(shelf.pool, record)) };
+  const { record, ...index } = await findVolume(context, volumeId);
+  return { ...viewVolume(index, record), condition: audited(context, record, await conditionOf(index.pool, record)) };
 };
 
 /** Ready volumes by pool and name, each with its health. Throws aborted for a token that is not one. */
 export const listVolumes = async (context: InspectContext, request: PageRequest): Promise<Page<VolumeStatus>> => {
-  const shelves = await refreshAll(context, request.token);
-  const sources = shelves.map(({ pool, ledger }) => ({ pool: pool.name, records: ledger.list() }));
+  const indexes = await refreshAll(context, request.token);
+  const sources = indexes.map(({ pool, volumes }) => ({ pool: pool.name, records: volumes.list() }));
   const { entries, nextToken } = pageAfter(sources, VOLUMES, request);
-  const byPool = shelves.map(async (shelf): Promise<readonly VolumeStatus[]> => {
-    const records = entries.flatMap(({ source, record }) => (source.pool === shelf.pool.name ? [record] : []));
-    const conditions = await conditionsOf(shelf.pool, records);
+  const byPool = indexes.map(async (index): Promise<readonly VolumeStatus[]> => {
+    const records = entries.flatMap(({ source, record }) => (source.pool === index.pool.name ? [record] : []));
+    const conditions = await conditionsOf(index.pool, records);
     return records.map((record) => ({
-      ...viewVolume(shelf, record),
+      ...viewVolume(index, record),
       condition: audited(context, record, conditions.get(record.name) ?? NOT_CHECKED),
     }));
   });
@@ -60,15 +60,15 @@ export const getCapacity = async (
   const { topology } = context;
   if (topology !== undefined && segments !== undefined && segments[topology.key] !== topology.node) return 0;
   const { pool } = parameters;
-  if (pool !== undefined && context.shelves.has(pool)) return bytesLeft(pickShelf(context, pool, 'parameters.pool'));
-  const left = await Promise.allSettled([...context.shelves.values()].map(bytesLeft));
+  if (pool !== undefined && context.indexes.has(pool)) return bytesLeft(pickPool(context, pool, 'parameters.pool'));
+  const left = await Promise.allSettled([...context.indexes.values()].map(bytesLeft));
   // A volume lies in one pool: the largest is what a claim can count on; a pool that is dead counts for nothing.
   return Math.max(0, ...left.map((result) => (result.status === 'fulfilled' ? result.value : 0)));
 };
 
-const bytesLeft = async (shelf: Shelf): Promise<number> => {
-  const { pool, ledger } = shelf;
+const bytesLeft = async (index: PoolIndex): Promise<number> => {
+  const { pool, volumes } = index;
   if (pool.budgetBytes === undefined) return (await pool.root.space()).availableBytes;
-  await refresh(shelf.pool, ledger);
-  return Math.max(0, pool.budgetBytes - ledger.allocatedBytes());
+  await refresh(index.pool, volumes);
+  return Math.max(0, pool.budgetBytes - volumes.allocatedBytes());
 };

@@ -1,11 +1,11 @@
 import type { Settings } from '../domain/volume.ts';
 import { retryConflicts } from '../errors/conflicts.ts';
-import { findVolume, lockKey } from '../index/shelf.ts';
+import { findVolume, lockKey } from '../index/pool-index.ts';
 import { parseMutableParameters } from '../requests/parameters.ts';
 import type { Call, Context } from './context.ts';
 
 /** What these operations use of the context. */
-export type ModifyContext = Pick<Context, 'shelves' | 'locks' | 'step'>;
+export type ModifyContext = Pick<Context, 'indexes' | 'locks' | 'step'>;
 
 /** Changes what a VolumeAttributesClass may change. The directory first: a repeated call repairs what a crash left. */
 export const modifyVolume = (
@@ -16,7 +16,7 @@ export const modifyVolume = (
 ): Promise<void> =>
   context.locks.run([lockKey(volumeId)], call.signal, () =>
     retryConflicts(async () => {
-      const { pool, ledger, record } = await findVolume(context, volumeId);
+      const { pool, volumes, record } = await findVolume(context, volumeId);
       const changes = parseMutableParameters(parameters, 'mutable_parameters');
       const settings: Settings = { ...record.settings, ...changes };
       if (sameSettings(settings, record.settings)) return;
@@ -25,7 +25,7 @@ export const modifyVolume = (
       const { compression } = changes;
       if (compression !== undefined) await pool.root.compress(record, compression);
       context.step('directory owned');
-      await ledger.replace(record, { ...record, settings });
+      await volumes.replace(record, { ...record, settings });
     }),
   );
 

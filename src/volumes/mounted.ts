@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { isBelow } from '../domain/paths.ts';
 import type { VolumeRecord } from '../domain/volume.ts';
 import { DriverError, quote } from '../errors/errors.ts';
-import type { Shelf } from '../index/shelf.ts';
+import type { PoolIndex } from '../index/pool-index.ts';
 import { isWithin, sameDirectory } from '../system/mountinfo.ts';
 import type { Context } from './context.ts';
 
@@ -13,7 +13,11 @@ export type MountedContext = Pick<Context, 'readMounts'>;
  * Refuses to delete a volume that is in use on this node (CSI spec, DeleteVolume: FAILED_PRECONDITION). A driver whose
  * volumes belong to its node sees every mount of them in its own mount table; another one does not.
  */
-export const refuseMounted = async (context: MountedContext, { pool }: Shelf, record: VolumeRecord): Promise<void> => {
+export const refuseMounted = async (
+  context: MountedContext,
+  { pool }: PoolIndex,
+  record: VolumeRecord,
+): Promise<void> => {
   if (pool.reach !== 'node') return;
   const table = await context.readMounts();
   const expected = table.identify(join(pool.root.path, record.directory));

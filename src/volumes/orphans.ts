@@ -2,7 +2,7 @@ import { formatHandle } from '../domain/handle.ts';
 import { type Directory, parseDirectory } from '../domain/paths.ts';
 import type { VolumeRecord } from '../domain/volume.ts';
 import { DriverError, quote } from '../errors/errors.ts';
-import type { Shelf } from '../index/shelf.ts';
+import type { PoolIndex } from '../index/pool-index.ts';
 import type { ClusterList } from '../requests/cluster.ts';
 import { isInlineId } from '../requests/inline.ts';
 import { adoptDirectory } from './adopt.ts';
@@ -11,7 +11,7 @@ import { deleteVolume } from './delete.ts';
 import { refuseMounted } from './mounted.ts';
 
 /** What these operations use of the context. */
-export type OrphansContext = Pick<Context, 'shelves' | 'locks' | 'purger' | 'copier' | 'readMounts' | 'step'>;
+export type OrphansContext = Pick<Context, 'indexes' | 'locks' | 'purger' | 'copier' | 'readMounts' | 'step'>;
 
 /** Something in a pool that nobody may be using any more. */
 export interface Orphan {
@@ -27,16 +27,16 @@ export interface Orphan {
 /** Finds what no volume, no PersistentVolume or no pod belongs to. Changes nothing. The pool must be open. */
 export const findOrphans = async (
   context: OrphansContext,
-  shelf: Shelf,
+  index: PoolIndex,
   cluster: ClusterList,
 ): Promise<readonly Orphan[]> => {
-  const { root } = shelf.pool;
+  const { root } = index.pool;
   const found: Omit<Orphan, 'bytes'>[] = [];
-  for (const record of shelf.ledger.list()) {
-    const orphan = await judgeRecord(context, shelf, record, cluster);
+  for (const record of index.volumes.list()) {
+    const orphan = await judgeRecord(context, index, record, cluster);
     if (orphan !== undefined) found.push(orphan);
   }
-  for (const directory of await listUnrecorded(shelf)) {
+  for (const directory of await listUnrecorded(index)) {
     const isArchive = ARCHIVE.test(directory);
     const reason = isArchive ? 'its volume was deleted with onDelete: archive' : 'no volume has this directory';
     found.push({ directory, what: isArchive ? 'archive' : 'directory', reason, record: undefined });
@@ -52,33 +52,33 @@ const ARCHIVE = /(?:^|\/)archived-[^/]*-[0-9a-f]{8}$/;
 
 const judgeRecord = async (
   context: OrphansContext,
-  shelf: Shelf,
+  index: PoolIndex,
   record: VolumeRecord,
   { handles, pods }: ClusterList,
 ): Promise<Omit<Orphan, 'bytes'> | undefined> => {
   const { directory, claim, name, state, requestedName } = record;
   if (state !== 'ready') return undefined;
   if (!isInlineId(requestedName)) {
-    if (handles === undefined || handles.has(formatHandle({ pool: shelf.pool.name, name }))) return undefined;
+    if (handles === undefined || handles.has(formatHandle({ pool: index.pool.name, name }))) return undefined;
     return { directory, what: 'volume', reason: 'it has no PersistentVolume', record };
   }
   const pod = `${claim?.namespace ?? ''}/${claim?.name ?? ''}`;
-  const isUsed = pods === undefined ? await isMounted(context, shelf, record) : pods.has(pod);
+  const isUsed = pods === undefined ? await isMounted(context, index, record) : pods.has(pod);
   return isUsed ? undefined : { directory, what: 'inline volume', reason: `pod ${pod} does not use it`, record };
 };
 
 /** Only a local driver sees every mount of a volume. Elsewhere it counts as used unless the pods are known. */
-const isMounted = async (context: OrphansContext, shelf: Shelf, record: VolumeRecord): Promise<boolean> => {
-  if (shelf.pool.reach !== 'node') return true;
-  return refuseMounted(context, shelf, record).then(
+const isMounted = async (context: OrphansContext, index: PoolIndex, record: VolumeRecord): Promise<boolean> => {
+  if (index.pool.reach !== 'node') return true;
+  return refuseMounted(context, index, record).then(
     () => false,
     () => true,
   );
 };
 
 /** The topmost directories in which no volume lies. What lies in a volume is its own. */
-const listUnrecorded = async ({ pool: { root }, ledger }: Shelf): Promise<readonly Directory[]> => {
-  const taken = new Set(ledger.list().map(({ directory }) => directory));
+const listUnrecorded = async ({ pool: { root }, volumes }: PoolIndex): Promise<readonly Directory[]> => {
+  const taken = new Set(volumes.list().map(({ directory }) => directory));
   const parents = new Set([...taken].flatMap(ancestorsOf));
   const visit = async (parent: Directory | '.'): Promise<readonly Directory[]> => {
     const names = await root.listDirectories(parent);
@@ -118,22 +118,22 @@ export const requireOrphan = (orphans: readonly Orphan[], directory: string): Or
  */
 export const removeOrphan = async (
   context: OrphansContext,
-  shelf: Shelf,
+  index: PoolIndex,
   orphan: Orphan,
   call: Call,
 ): Promise<void> => {
-  const { ledger, pool } = shelf;
+  const { volumes, pool } = index;
   if (orphan.record === undefined)
-    await adoptDirectory(shelf, { directory: orphan.directory, capacityBytes: 1, write: true });
-  const name = orphan.record?.name ?? nameOf(shelf, orphan.directory);
-  const record = await ledger.read(name);
+    await adoptDirectory(index, { directory: orphan.directory, capacityBytes: 1, write: true });
+  const name = orphan.record?.name ?? nameOf(index, orphan.directory);
+  const record = await volumes.read(name);
   if (record === undefined) return;
-  await ledger.replace(record, { ...record, settings: { ...record.settings, onDelete: 'delete' } });
+  await volumes.replace(record, { ...record, settings: { ...record.settings, onDelete: 'delete' } });
   await deleteVolume(context, formatHandle({ pool: pool.name, name }), call);
 };
 
-const nameOf = ({ ledger }: Shelf, directory: Directory): string => {
-  const record = ledger.list().find((each) => each.directory === directory);
+const nameOf = ({ volumes }: PoolIndex, directory: Directory): string => {
+  const record = volumes.list().find((each) => each.directory === directory);
   if (record === undefined) throw new DriverError('aborted', `${quote(directory)} was changed by somebody else`);
   return record.name;
 };

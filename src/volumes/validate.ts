@@ -1,5 +1,5 @@
 import type { VolumeRecord } from '../domain/volume.ts';
-import { findVolume, type Shelf, type Shelves } from '../index/shelf.ts';
+import { findVolume, type PoolIndex, type PoolIndexes } from '../index/pool-index.ts';
 import { parseAttributes } from '../requests/attributes.ts';
 import { parseMutableParameters, parseParameters } from '../requests/parameters.ts';
 
@@ -16,8 +16,8 @@ export interface ValidateCommand {
  * Undefined when the volume is what the caller takes it for; else what is not. Throws not-found, and invalid-argument
  * for what no volume could have.
  */
-export const validateVolume = async (shelves: Shelves, command: ValidateCommand): Promise<string | undefined> => {
-  const volume = await findVolume(shelves, command.volumeId);
+export const validateVolume = async (indexes: PoolIndexes, command: ValidateCommand): Promise<string | undefined> => {
+  const volume = await findVolume(indexes, command.volumeId);
   const { pool } = parseParameters(command.parameters, 'parameters');
   parseMutableParameters(command.mutableParameters, 'mutable_parameters');
   if (command.unsupported !== undefined) return command.unsupported;
@@ -27,7 +27,7 @@ export const validateVolume = async (shelves: Shelves, command: ValidateCommand)
 };
 
 const isLocatedAt = (
-  { pool, record }: Shelf & { readonly record: VolumeRecord },
+  { pool, record }: PoolIndex & { readonly record: VolumeRecord },
   attributes: ValidateCommand['attributes'],
 ): boolean => {
   if (Object.keys(attributes).length === 0) return true;

@@ -86,7 +86,7 @@ export const createWorkerRoot = (path: string, tools: WorkerRootTools): Root => 
         return invokeLong(method, args.slice(0, -1), args.at(-1) as AbortSignal);
       case 'purge':
         return invokeLong(method, args, PURGE_DEADLINE_MS + DEADLINE_MS);
-      case 'include':
+      case 'countExisting':
         return invokeLong(method, args, PURGE_DEADLINE_MS);
       default:
         return invokeQuick(method, args);

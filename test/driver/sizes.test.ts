@@ -80,8 +80,8 @@ describe.runIf(canBtrfs)('sizes on btrfs', () => {
     expect(volume_condition).toMatchObject({ abnormal: true });
     const metrics = await (await fetch(`http://127.0.0.1:${driver.httpPort}/metrics`)).text();
     expect(metrics).toContain('csi_subdir_pool_info{pool="main",filesystem="btrfs",sizes="qgroup"} 1');
-    expect(metrics).toContain('csi_subdir_volumes_held{pool="main",fullness="full"} 1');
-    expect(metrics).toContain('csi_subdir_volumes_held{pool="main",fullness="has room"} 1');
+    expect(metrics).toContain('csi_subdir_volumes_enforced{pool="main",usage_level="full"} 1');
+    expect(metrics).toContain('csi_subdir_volumes_enforced{pool="main",usage_level="has room"} 1');
     await unpublish(driver, volume.volume_id, paths.target);
     await unstage(driver, volume.volume_id, paths.staging);
   });

@@ -23,7 +23,7 @@ export const watchRounds = (driver: TestDriver, pool: string): Bystander => {
   let stopped = false;
   const work = async (): Promise<void> => {
     while (!stopped) {
-      for (const [rpc, send] of lifeOf(driver, pool, `${pool}-bystander`)) {
+      for (const [rpc, send] of lifeOf(driver, pool, `${pool}-other`)) {
         const { code, details, ms } = await measure(send);
         taken.set(rpc, [...(taken.get(rpc) ?? []), ms]);
         if (code !== 'OK') failures.push(`${rpc}: ${code} ${details}`);

@@ -5,7 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { makeHome, mountsBelow, type TestDriver } from '../support/driver.ts';
 import { codeOf, createVolume } from '../support/volume.ts';
 import { requestsFor } from './calls.ts';
-import { dieAtEveryStep } from './doomed.ts';
+import { dieAtEveryStep } from './crashing.ts';
 import { A, persist, type Server, trashIsEmpty, until, variable } from './ground.ts';
 import { endShared, mountDirOf, poolOn, startShared } from './shared-driver.ts';
 import type { Tests } from './tests.ts';

@@ -17,12 +17,12 @@ const SLACK_MS = 3_000;
 const AT_ONCE_MS = 3_000;
 /** TCP tries a peer that was away again after a while, which doubles each time. */
 const RECOVERY_MS = 90_000;
-/** 16 per server, one worker per pool, and what the bystander runs. */
+/** 16 per server, one worker per pool, and what the other pool runs. */
 const MOST_CHILDREN = 24;
 
 /**
  * Something befalls server A, on which pool `main` lies, while every RPC is asked of it: at once when it happens, and
- * three times more when it is known. Meanwhile a bystander uses pool `spare` on server B.
+ * three times more when it is known. Meanwhile something else uses pool `spare` on server B.
  */
 export const suffer = async (driver: TestDriver, fault: Fault, remedy: Remedy | undefined): Promise<void> => {
   const calls = callsFor(driver, 'main');
@@ -30,7 +30,7 @@ export const suffer = async (driver: TestDriver, fault: Fault, remedy: Remedy | 
   const before = await rounds(driver, 8_000);
   const pod = await runPod(driver);
   const children = countChildren(driver);
-  const bystander = watchRounds(driver, 'spare');
+  const otherPool = watchRounds(driver, 'spare');
   await srv(fault, A);
   const first = await askAll(driver, calls);
   const later: Answer[][] = [];
@@ -38,7 +38,7 @@ export const suffer = async (driver: TestDriver, fault: Fault, remedy: Remedy | 
     later.push(await askAll(driver, calls));
     await sleep(1_000);
   }
-  const during = await bystander.stop();
+  const during = await otherPool.stop();
   if (remedy !== undefined) await srv(remedy, A);
   const recovered = await recover(calls);
   pod.kill();
@@ -59,7 +59,7 @@ export const suffer = async (driver: TestDriver, fault: Fault, remedy: Remedy | 
   await until(
     'the children have gone',
     60_000,
-    async () => (await metricOf(driver, 'csi_subdir_children_running')) <= 2,
+    async () => (await metricOf(driver, 'csi_subdir_subprocesses_running')) <= 2,
   );
   if (problems.length > 0) console.info(internalErrors(driver));
   assert.deepEqual(problems, []);
@@ -78,7 +78,7 @@ const METRICS = 'GET /metrics';
 
 /** All at the same time; the metrics beside them. */
 const askAll = async (driver: TestDriver, calls: readonly Call[]): Promise<Answer[]> => {
-  const metrics = measure(() => metricOf(driver, 'csi_subdir_children_running'));
+  const metrics = measure(() => metricOf(driver, 'csi_subdir_subprocesses_running'));
   return Promise.all([...calls.map(({ send }) => measure(send)), metrics]);
 };
 

@@ -8,7 +8,7 @@ import { enforceAtEveryStep } from '../support/enforce-crash.ts';
 import { fill, MIB } from '../support/fill.ts';
 import { createFrom, dataOfSnapshot, takeSnapshot } from '../support/snapshot.ts';
 import { createVolume, kubeletPaths, publish, stage, unpublish, unstage } from '../support/volume.ts';
-import { dieAtEveryStep, type Life } from './doomed.ts';
+import { dieAtEveryStep, type Life } from './crashing.ts';
 import { A, B, clear, persist, type Server, trashIsEmpty, until, variable } from './ground.ts';
 import { endShared, PATIENT, poolOn, startShared } from './shared-driver.ts';
 import type { Tests } from './tests.ts';

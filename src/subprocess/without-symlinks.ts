@@ -5,7 +5,7 @@ import type { Command } from './exec.ts';
  * at the same time. There the kernel follows no link, even for a program that looks first and opens then, and shows
  * nothing that is mounted inside. Fails where the kernel cannot (before Linux 5.10).
  */
-export const withoutLinks = (directory: string, { binary, args, ...rest }: Command): Command => ({
+export const withoutSymlinks = (directory: string, { binary, args, ...rest }: Command): Command => ({
   ...rest,
   binary: '/usr/bin/unshare',
   args: ['--mount', '--propagation', 'private', '--', '/bin/sh', '-euc', SCRIPT, 'linkless', binary, ...args],

@@ -3,7 +3,7 @@
  * that a long queue of one delays another by what is running already, and no more. Work that takes longer than `lentMs`
  * stops counting, so that nobody can keep others from theirs by work without an end.
  */
-export type InTurn = <Value>(work: () => Promise<Value>, order?: Order) => Promise<Value>;
+export type Limiter = <Value>(work: () => Promise<Value>, order?: Order) => Promise<Value>;
 
 export interface Order {
   readonly source: string;
@@ -11,7 +11,7 @@ export interface Order {
   readonly signal: AbortSignal;
 }
 
-export const createTurns = (limit: number, lentMs?: number): InTurn => {
+export const createLimiter = (limit: number, lentMs?: number): Limiter => {
   // In the order in which they arrived, or last had work that ended.
   const sources = new Map<string, Source>();
   let free = limit;

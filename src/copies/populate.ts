@@ -3,12 +3,12 @@ import { nameCopy } from '../domain/copy.ts';
 import type { Settings, VolumeRecord } from '../domain/volume.ts';
 import { DriverError } from '../errors/errors.ts';
 import type { Owners } from '../index/owners.ts';
-import { type Shelf, type Shelves, volumeIdOf } from '../index/shelf.ts';
+import { type PoolIndex, type PoolIndexes, volumeIdOf } from '../index/pool-index.ts';
 import type { Step } from '../system/step.ts';
 import type { Copier } from './copier.ts';
-import { copyOrigin, findOrigin } from './origin.ts';
+import { copyResolved, resolveSource } from './source.ts';
 
-export interface FillTools extends Shelves {
+export interface PopulateTools extends PoolIndexes {
   readonly copier: Copier;
   readonly owners: Owners;
   readonly step: Step;
@@ -19,57 +19,58 @@ export interface FillTools extends Shelves {
  * an earlier call has done of it is not done again. The owner and the mode are the source's but for what is `explicit`.
  * Returns the record as it is then.
  */
-export const fillFromSource = async (
-  tools: FillTools,
-  shelf: Shelf,
+export const populateFromSource = async (
+  tools: PopulateTools,
+  index: PoolIndex,
   record: VolumeRecord,
   explicit: Partial<Settings>,
 ): Promise<VolumeRecord> => {
-  const { root } = shelf.pool;
-  const copied = record.copy === undefined ? await copyNoted(tools, shelf, record) : record;
-  if (copied.copy !== undefined && !isPlaced(copied, await root.listCopies())) await root.place(copied.copy, copied);
+  const { root } = index.pool;
+  const copied = record.copy === undefined ? await copyNoted(tools, index, record) : record;
+  if (copied.copy !== undefined && !isCommitted(copied, await root.listCopies()))
+    await root.commitCopy(copied.copy, copied);
   const { mode, uid, gid } = explicit;
   if ((mode ?? uid ?? gid) !== undefined) await root.own(copied, copied.settings);
   return copied;
 };
 
 /** The name of the copy is on disk before it is put in place: a directory that is there is known as the volume's then. */
-const copyNoted = async (tools: FillTools, shelf: Shelf, record: VolumeRecord): Promise<VolumeRecord> => {
+const copyNoted = async (tools: PopulateTools, index: PoolIndex, record: VolumeRecord): Promise<VolumeRecord> => {
   const { source } = record;
   if (source === undefined) return record;
-  const origin = await findOrigin(tools, source);
-  const owned = await takeOver(tools, shelf, record);
-  const { pool, ledger } = shelf;
+  const resolved = await resolveSource(tools, source);
+  const owned = await takeOver(tools, index, record);
+  const { pool, volumes } = index;
   const copy = nameCopy({ kind: 'volume', name: record.name, uid: record.uid }, randomBytes(4).toString('hex'));
   let current = owned;
   await tools.copier.run({
-    id: volumeIdOf(shelf, record.name),
+    id: volumeIdOf(index, record.name),
     source: source.id,
     pool: pool.name,
     work: async (cancelled) => {
-      const done = await tools.owners.work(pool, ledger, owned, cancelled, (signal) =>
-        copyOrigin(shelf, origin, { copy, volume: owned }, signal),
+      const done = await tools.owners.work(pool, volumes, owned, cancelled, (signal) =>
+        copyResolved(index, resolved, { copy, volume: owned }, signal),
       );
       current = done.record;
     },
   });
-  const noted = await ledger.replace(current, { ...current, copy });
+  const noted = await volumes.replace(current, { ...current, copy });
   tools.step('copy noted');
   return noted;
 };
 
 /** Makes this process the one that copies. Throws aborted while another one does. */
 const takeOver = async (
-  { owners }: FillTools,
-  { pool, ledger }: Shelf,
+  { owners }: PopulateTools,
+  { pool, volumes }: PoolIndex,
   record: VolumeRecord,
 ): Promise<VolumeRecord> => {
   if (record.owner === owners.self) return record;
   if (!owners.isAbandoned(pool, record))
     throw new DriverError('aborted', 'another controller is copying the data of this volume');
-  return ledger.replace(record, { ...record, owner: owners.self });
+  return volumes.replace(record, { ...record, owner: owners.self });
 };
 
 /** True when the copy that a record names has become the volume directory. */
-export const isPlaced = ({ copy }: VolumeRecord, copies: readonly string[]): boolean =>
+export const isCommitted = ({ copy }: VolumeRecord, copies: readonly string[]): boolean =>
   copy !== undefined && !copies.includes(copy);

@@ -1,10 +1,10 @@
 import type { Command } from './exec.ts';
 
 /**
- * A long child that makes way for others: low priority for the processor and the disk. It ends with the process that
+ * A long subprocess that makes way for others: low priority for the processor and the disk. It ends with the process that
  * has started it, even when that one is killed; each of these programs becomes the next, so it is one process.
  */
-export const gently = ({ binary, args, ...rest }: Command): Command => ({
+export const withLowPriority = ({ binary, args, ...rest }: Command): Command => ({
   ...rest,
   binary: '/usr/bin/setpriv',
   args: ['--pdeathsig', 'KILL', '--', '/usr/bin/nice', '-n', '10', '/usr/bin/ionice', ...IO, '--', binary, ...args],

@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
-import { createTurns } from './turns.ts';
+import { createLimiter } from './limiter.ts';
 
 /** Work that runs until it is told to end; `started` lists what has begun, in order. */
 const createBench = (limit: number, lentMs?: number) => {
-  const inTurn = createTurns(limit, lentMs);
+  const limiter = createLimiter(limit, lentMs);
   const started: string[] = [];
   const ends = new Map<string, PromiseWithResolvers<void>>();
   const results: Promise<void>[] = [];
@@ -16,7 +16,7 @@ const createBench = (limit: number, lentMs?: number) => {
         started.push(name);
         await gate.promise;
       };
-      const result = inTurn(work, { source, signal });
+      const result = limiter(work, { source, signal });
       result.catch(() => {});
       results.push(result);
     },

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import type { Config } from '../config/config.ts';
 import { DriverError } from '../errors/errors.ts';
 import { readRecords } from '../index/enter.ts';
-import { describeClosed, type Shelf } from '../index/shelf.ts';
+import { describeClosed, type PoolIndex } from '../index/pool-index.ts';
 import { assemble } from '../server/assemble.ts';
 import type { Unreadable } from '../store/records.ts';
 import { CommandError, noObserver } from '../subprocess/exec.ts';
@@ -25,7 +25,7 @@ export const withPools = async <Value>(
   try {
     return await work(context);
   } finally {
-    await Promise.all([...context.shelves.values()].map(({ pool }) => pool.close()));
+    await Promise.all([...context.indexes.values()].map(({ pool }) => pool.close()));
     await rmdir(mountDir).catch(() => {
       // Never made, or not empty because a server holds on to its mount.
     });
@@ -33,13 +33,13 @@ export const withPools = async <Value>(
 };
 
 /** Opens a pool for a command. Returns the records that cannot be read; undefined for a pool that is not open. */
-export const openPool = async (shelf: Shelf, mayCreate = false): Promise<readonly Unreadable[] | undefined> => {
+export const openPool = async (index: PoolIndex, mayCreate = false): Promise<readonly Unreadable[] | undefined> => {
   try {
-    await shelf.pool.open({ mayCreate, remembers: false });
-    return await readRecords(shelf);
+    await index.pool.open({ mayCreate, remembers: false });
+    return await readRecords(index);
   } catch (thrown) {
-    shelf.openness.closed(explain(DriverError.from(thrown)));
-    process.stderr.write(`csi-subdir: ${describeClosed(shelf)}\n`);
+    index.openness.closed(explain(DriverError.from(thrown)));
+    process.stderr.write(`csi-subdir: ${describeClosed(index)}\n`);
     return undefined;
   }
 };

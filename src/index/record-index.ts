@@ -7,7 +7,7 @@ import type { Records, Unreadable } from '../store/records.ts';
  * Records on disk and in memory. The disk is the truth for one of them; memory answers what concerns all of them at
  * the same cost for ten and for ten thousand.
  */
-export interface Catalog<Kind> {
+export interface RecordIndex<Kind> {
   /** Reads every record. Returns those that cannot be read, which keep their names taken. */
   readonly load: () => Promise<readonly Unreadable[]>;
   /** Takes over what other writers have made, changed or removed since, at the cost of listing two folders. */
@@ -26,15 +26,15 @@ export interface Catalog<Kind> {
 }
 
 /** Called at every change of what is in memory, for sums and indices. */
-export interface CatalogObserver<Kind> {
+export interface RecordIndexObserver<Kind> {
   readonly added: (record: Kind) => void;
   readonly removed: (record: Kind) => void;
 }
 
-export const createCatalog = <Kind extends Version & { readonly name: string }>(
+export const createRecordIndex = <Kind extends Version & { readonly name: string }>(
   records: Records<Kind>,
-  { added, removed }: CatalogObserver<Kind> = { added: () => {}, removed: () => {} },
-): Catalog<Kind> => {
+  { added, removed }: RecordIndexObserver<Kind> = { added: () => {}, removed: () => {} },
+): RecordIndex<Kind> => {
   const known = new Map<string, Kind>();
   const writing = new Set<string>();
   let loaded = false;

@@ -3,13 +3,13 @@ import type { VolumeRecord } from '../domain/volume.ts';
 import { DriverError, quote } from '../errors/errors.ts';
 import { isInlineId } from '../requests/inline.ts';
 import type { Records } from '../store/records.ts';
-import { type Catalog, createCatalog } from './catalog.ts';
+import { createRecordIndex, type RecordIndex } from './record-index.ts';
 
 /**
- * The catalog of a pool's volumes, with what they have together: the budgets, and the directories. `create` throws
+ * The index of a pool's volumes, with what they have together: the budgets, and the directories. `create` throws
  * no-space past a budget and failed-precondition for a taken directory, `replace` no-space.
  */
-export interface Ledger extends Catalog<VolumeRecord> {
+export interface VolumeIndex extends RecordIndex<VolumeRecord> {
   readonly allocatedBytes: () => number;
   /** Throws what `create` would. */
   readonly requireRoom: (record: VolumeRecord) => void;
@@ -21,13 +21,13 @@ export interface Ledger extends Catalog<VolumeRecord> {
   readonly requireAdmitted: (record: VolumeRecord) => void;
 }
 
-export const createLedger = (records: Records<VolumeRecord>, budgets: Budgets): Ledger => {
+export const createVolumeIndex = (records: Records<VolumeRecord>, budgets: Budgets): VolumeIndex => {
   const byFolder = new Map<string, Set<VolumeRecord>>();
   const all = createAccount("the pool's capacity", budgets.budgetBytes);
   const inline = createAccount("the pool's inlineCapacity", budgets.inlineBudgetBytes);
   const accountsOf = (record: VolumeRecord): readonly Account[] => (isInlineRecord(record) ? [inline, all] : [all]);
 
-  const catalog = createCatalog(records, {
+  const recordIndex = createRecordIndex(records, {
     added: (record) => {
       const folder = topOf(record.directory);
       byFolder.set(folder, (byFolder.get(folder) ?? new Set()).add(record));
@@ -54,7 +54,7 @@ export const createLedger = (records: Records<VolumeRecord>, budgets: Budgets): 
   };
 
   return {
-    ...catalog,
+    ...recordIndex,
     requireRoom,
     requireAdmitted: (record) => {
       const other = findOverlap(record);
@@ -67,11 +67,11 @@ export const createLedger = (records: Records<VolumeRecord>, budgets: Budgets): 
     },
     create: async (record) => {
       requireRoom(record);
-      return catalog.create(record);
+      return recordIndex.create(record);
     },
     replace: async (from, to) => {
       for (const account of accountsOf(to)) account.requireRoom(bytesOf(to) - bytesOf(from));
-      return catalog.replace(from, to);
+      return recordIndex.replace(from, to);
     },
     allocatedBytes: all.allocatedBytes,
   };

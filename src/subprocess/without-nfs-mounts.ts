@@ -4,7 +4,7 @@ import type { Command } from './exec.ts';
  * A subprocess that sees no NFS mounts. The quota tools look at every one of the node before they do what they are asked
  * for, and so wait for servers that have nothing to do with it.
  */
-export const withoutServers = ({ binary, args, ...rest }: Command): Command => ({
+export const withoutNfsMounts = ({ binary, args, ...rest }: Command): Command => ({
   ...rest,
   binary: '/usr/bin/unshare',
   args: ['--mount', '--propagation', 'private', '--', '/bin/sh', '-euc', SCRIPT, 'serverless', binary, ...args],

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { describeFullness, fullnessOf } from './fullness.ts';
+import { describeUsageLevel, usageLevelOf } from './usage-level.ts';
 
-describe('fullness', () => {
+describe('usageLevel', () => {
   it.each([
     [0, 0, 'has room'],
     [0, 1000, 'has room'],
@@ -12,11 +12,11 @@ describe('fullness', () => {
     [1000, 1000, 'full'],
     [1200, 1000, 'full'],
   ] as const)('%d of %d: %s', (used, total, expected) => {
-    expect(fullnessOf(used, total)).toBe(expected);
+    expect(usageLevelOf(used, total)).toBe(expected);
   });
 
   it('is told with its numbers', () => {
-    expect(describeFullness(95 * 1024, 100 * 1024)).toBe('the volume is nearly full: 95 KiB of 100 KiB are used');
-    expect(describeFullness(0, 1)).toBeUndefined();
+    expect(describeUsageLevel(95 * 1024, 100 * 1024)).toBe('the volume is nearly full: 95 KiB of 100 KiB are used');
+    expect(describeUsageLevel(0, 1)).toBeUndefined();
   });
 });

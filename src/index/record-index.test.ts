@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import { firstVersion, nextVersion, sameVersion, type Version } from '../domain/version.ts';
 import type { Records } from '../store/records.ts';
-import { createCatalog } from './catalog.ts';
+import { createRecordIndex } from './record-index.ts';
 
 interface Note extends Version {
   readonly name: string;
@@ -43,52 +43,52 @@ const createFolder = () => {
 it('learns by a look at the names what others have made and removed', async () => {
   const { files, records } = createFolder();
   files.set('old', note('old'));
-  const catalog = createCatalog(records);
-  await catalog.load();
+  const recordIndex = createRecordIndex(records);
+  await recordIndex.load();
   files.delete('old');
   files.set('new', note('new'));
-  await catalog.refresh();
-  expect(catalog.list().map(({ name }) => name)).toEqual(['new']);
+  await recordIndex.refresh();
+  expect(recordIndex.list().map(({ name }) => name)).toEqual(['new']);
 });
 
 it('keeps what is being written during that look', async () => {
   const { records, finish } = createFolder();
-  const catalog = createCatalog(records);
-  await catalog.load();
-  const writing = catalog.create(note('mine'));
-  await catalog.refresh();
-  expect(catalog.get('mine')).toBeDefined();
-  const looking = catalog.refresh();
+  const recordIndex = createRecordIndex(records);
+  await recordIndex.load();
+  const writing = recordIndex.create(note('mine'));
+  await recordIndex.refresh();
+  expect(recordIndex.get('mine')).toBeDefined();
+  const looking = recordIndex.refresh();
   finish();
   await Promise.all([writing, looking]);
-  expect(catalog.get('mine')).toBeDefined();
-  await catalog.refresh();
-  expect(catalog.get('mine')).toBeDefined();
+  expect(recordIndex.get('mine')).toBeDefined();
+  await recordIndex.refresh();
+  expect(recordIndex.get('mine')).toBeDefined();
 });
 
 it('reads again what another controller has changed', async () => {
   const { files, records } = createFolder();
   files.set('one', note('one'));
-  const catalog = createCatalog(records);
-  await catalog.load();
+  const recordIndex = createRecordIndex(records);
+  await recordIndex.load();
   const before = note('one');
   files.set('one', before);
   await records.replace(before, { ...before, ...nextVersion(before), text: 'theirs' });
-  await catalog.read('one');
-  const theirs = catalog.get('one');
+  await recordIndex.read('one');
+  const theirs = recordIndex.get('one');
   expect(theirs?.text).toBe('theirs');
   if (theirs === undefined) throw new Error('it is not known');
   await records.replace(theirs, { ...theirs, ...nextVersion(theirs), text: 'theirs again' });
-  await catalog.refresh();
-  expect(catalog.get('one')?.text).toBe('theirs again');
+  await recordIndex.refresh();
+  expect(recordIndex.get('one')?.text).toBe('theirs again');
 });
 
 it('refuses to replace what another controller has changed', async () => {
   const { files, records } = createFolder();
   const before = note('one');
   files.set('one', before);
-  const catalog = createCatalog(records);
-  await catalog.load();
+  const recordIndex = createRecordIndex(records);
+  await recordIndex.load();
   await records.replace(before, { ...before, ...nextVersion(before), text: 'theirs' });
-  await expect(catalog.replace(before, before)).rejects.toMatchObject({ kind: 'conflict' });
+  await expect(recordIndex.replace(before, before)).rejects.toMatchObject({ kind: 'conflict' });
 });
