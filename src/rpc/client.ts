@@ -26,7 +26,7 @@ export interface CsiClient {
   readonly close: () => void;
 }
 
-/** Speaks CSI on a Unix socket, as the kubelet and the sidecars do. Deadline: 30 s unless said otherwise. */
+/** Speaks CSI on a Unix socket, as the kubelet and the sidecars do. A call has five minutes unless it says otherwise. */
 export const connectCsi = (socket: string): CsiClient => {
   const definitions = loadDefinitions();
   const open = ['csi.v1.Identity', 'csi.v1.Controller', 'csi.v1.GroupController', 'csi.v1.Node'] as const;
@@ -53,7 +53,7 @@ const promised = (client: unknown): unknown =>
   new Proxy(client as Record<string, Call>, {
     get:
       (target, method: string) =>
-      (request: unknown, deadlineMs = 30_000) =>
+      (request: unknown, deadlineMs = 300_000) =>
         new Promise((resolve, reject) => {
           const deadline = Date.now() + deadlineMs;
           target[method]?.call(target, request, { deadline }, (error, response) =>
