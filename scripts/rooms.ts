@@ -3,11 +3,12 @@ import { resolve } from 'node:path';
 import { writeOrCheck } from './generated.ts';
 import { code, table } from './table.ts';
 
-// Writes docs/explanation/rooms.md and its picture from src/; with --check says what is not current.
+// Writes docs/explanation/rooms.md, its picture and the linter's rules about imports; with --check says what is not
+// current.
 
 const SOURCE = resolve(import.meta.dirname, '../src');
 
-/** The rooms from top to bottom. A room imports only rooms below it; biome.json enforces that. */
+/** The rooms from top to bottom. A room imports only rooms below it. */
 const ROOMS: Readonly<Record<string, string>> = {
   cli: 'The commands of csi-subdir, a file for each.',
   server: 'Builds the driver from its configuration, starts and stops it, and serves probes and metrics.',
@@ -62,8 +63,8 @@ const page = (rooms: readonly Room[]): string => `<!-- Made by scripts/rooms.ts.
 # The rooms of src/
 
 Each folder of \`src/\` is a room with one concern. A room imports only rooms below it in this table; Biome enforces that
-(\`noRestrictedImports\` in [biome.json](../../biome.json)). Only the rooms from \`subprocess\` to \`worker\` touch files and
-start processes, only \`rpc\` uses gRPC. \`main.ts\` starts the command, \`gen/\` is made from \`proto/\`.
+(\`noRestrictedImports\`), with rules that are generated in the same order. Only the rooms from \`subprocess\` to
+\`worker\` touch files and start processes, only \`rpc\` uses gRPC. \`main.ts\` starts the command, \`gen/\` is made from \`proto/\`.
 [ADR 47](../adr/0047-a-room-for-each-concern.md) says why.
 
 ![The rooms, from the commands at the top to the errors at the bottom](rooms.svg)
@@ -100,7 +101,9 @@ ${rows.join('\n')}
 `;
 };
 
+/** What touches files and starts subprocesses. */
 const TOUCHES_SYSTEM = ['worker', 'roots', 'trees', 'quotas', 'store', 'system', 'subprocess'];
+/** What has no effect at all. */
 const PURE = ['requests', 'domain', 'errors'];
 
 const colourOf = (room: string): string => {
@@ -108,9 +111,46 @@ const colourOf = (room: string): string => {
   return PURE.includes(room) ? '#dafbe1' : '#ddf4ff';
 };
 
+const SYSTEM = ['node:fs', 'node:fs/**', 'node:child_process', 'execa'];
+const NETWORK = ['@grpc/**', 'prom-client'];
+
+/** The packages that a room must not import, and why. */
+const restrictionOf = (room: string): { readonly group: readonly string[]; readonly message: string } | undefined => {
+  if (['cli', 'server', 'config'].includes(room)) return undefined;
+  if (room === 'rpc') return { group: [...SYSTEM, 'prom-client'], message: 'rpc/ touches nothing but the protocol.' };
+  if (TOUCHES_SYSTEM.includes(room)) return { group: NETWORK, message: 'Only rpc/ uses gRPC, only server/ metrics.' };
+  if (PURE.includes(room))
+    return {
+      group: [...SYSTEM, ...NETWORK, 'pino'],
+      message: `${room}/ is pure: no files, no subprocesses, no network.`,
+    };
+  return {
+    group: [...SYSTEM, ...NETWORK],
+    message: 'Only the rooms from worker/ down touch the system, only rpc/ uses gRPC.',
+  };
+};
+
+/** See https://biomejs.dev/linter/rules/no-restricted-imports. Tests may import anything. */
+const rules = (names: readonly string[]): string => {
+  const overrides = names.map((room, index) => {
+    const above = {
+      group: [...names.slice(0, index).map((other) => `../${other}/**`), '../*.ts'],
+      message: `${room}/ may import only the rooms below it in docs/explanation/rooms.md.`,
+    };
+    const packages = restrictionOf(room);
+    const patterns = packages === undefined ? [above] : [above, packages];
+    return {
+      includes: [`src/${room}/**`, '!**/*.test.ts'],
+      linter: { rules: { style: { noRestrictedImports: { level: 'error', options: { patterns } } } } },
+    };
+  });
+  return `${JSON.stringify({ overrides }, undefined, 2)}\n`;
+};
+
 await requireComplete();
 const rooms = await Promise.all(Object.keys(ROOMS).map(readRoom));
 process.exitCode = await writeOrCheck([
   { path: 'docs/explanation/rooms.md', text: page(rooms) },
   { path: 'docs/explanation/rooms.svg', text: picture(rooms) },
+  { path: 'scripts/rooms.biome.json', text: rules(Object.keys(ROOMS)) },
 ]);
