@@ -3,15 +3,14 @@ import type { VolumeRecord } from '../domain/volume.ts';
 import { quote } from '../errors/errors.ts';
 import type { PoolIndex } from '../index/pool-index.ts';
 import type { Log } from '../system/log.ts';
+import type { Problems } from '../volumes/context.ts';
 import { limitedOf } from '../volumes/limits.ts';
 
 /**
  * Looks in the background for what does not count against the size of its volume: whoever owns a file may put it into
  * another project, and on btrfs a pod may make subvolumes. One volume of a pool at a time, in turn, and a bounded part of each.
  */
-export interface Auditor {
-  /** What was found in a volume when it was last looked at; undefined where nothing was. */
-  readonly problemOf: (record: Pick<VolumeRecord, 'uid'>) => string | undefined;
+export interface Auditor extends Problems {
   /** Looks at the volumes of an open pool, until `signal` is aborted. */
   readonly start: (index: PoolIndex, log: Log, signal: AbortSignal) => void;
 }

@@ -2,14 +2,14 @@ import type { ErrorKind } from '../errors/error-kind.ts';
 import { DriverError } from '../errors/errors.ts';
 import type { Root } from '../roots/root.ts';
 import type { Log } from '../system/log.ts';
+import type { Waker } from '../volumes/context.ts';
 
 /**
  * Empties the trash of every pool in the background, one entry at a time. An entry that cannot be removed does not hold
  * up the others: it is retried after 30 seconds, then after twice as long, and so on up to an hour. While the storage does
  * not answer, all of them are retried together after 30 seconds.
  */
-export interface Purger {
-  readonly wake: (pool: string) => void;
+export interface Purger extends Waker {
   readonly backlog: (pool: string) => Backlog;
   /** Starts no further work; what runs may be ended at any point. */
   readonly stop: () => void;

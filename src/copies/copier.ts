@@ -38,12 +38,12 @@ const LENT_MS = 600_000;
 export const createCopier = (log: Log): Copier => {
   const running = new Map<string, Running>();
   const failures = new Map<string, unknown>();
-  const turns = new Map<string, Limiter>();
+  const limiters = new Map<string, Limiter>();
 
   const begin = ({ id, source, pool, work }: CopyJob): Promise<void> => {
     const cancel = new AbortController();
-    const limiter = turns.get(pool) ?? createLimiter(LIMIT, LENT_MS);
-    turns.set(pool, limiter);
+    const limiter = limiters.get(pool) ?? createLimiter(LIMIT, LENT_MS);
+    limiters.set(pool, limiter);
     const order = { source, signal: cancel.signal };
     const ended = limiter(() => work(cancel.signal), order)
       .catch((thrown: unknown) => {

@@ -1,7 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { nameCopy } from '../domain/copy.ts';
 import type { Settings, VolumeRecord } from '../domain/volume.ts';
-import { DriverError } from '../errors/errors.ts';
 import type { Owners } from '../index/owners.ts';
 import { type PoolIndex, type PoolIndexes, volumeIdOf } from '../index/pool-index.ts';
 import type { Step } from '../system/step.ts';
@@ -39,8 +38,9 @@ const copyNoted = async (tools: PopulateTools, index: PoolIndex, record: VolumeR
   const { source } = record;
   if (source === undefined) return record;
   const resolved = await resolveSource(tools, source);
-  const owned = await takeOver(tools, index, record);
   const { pool, volumes } = index;
+  const busy = 'another controller is copying the data of this volume';
+  const owned = await tools.owners.takeOver(pool, volumes, record, busy);
   const copy = nameCopy({ kind: 'volume', name: record.name, uid: record.uid }, randomBytes(4).toString('hex'));
   let current = owned;
   await tools.copier.run({
@@ -57,18 +57,6 @@ const copyNoted = async (tools: PopulateTools, index: PoolIndex, record: VolumeR
   const noted = await volumes.replace(current, { ...current, copy });
   tools.step('copy noted');
   return noted;
-};
-
-/** Makes this process the one that copies. Throws aborted while another one does. */
-const takeOver = async (
-  { owners }: PopulateTools,
-  { pool, volumes }: PoolIndex,
-  record: VolumeRecord,
-): Promise<VolumeRecord> => {
-  if (record.owner === owners.self) return record;
-  if (!owners.isAbandoned(pool, record))
-    throw new DriverError('aborted', 'another controller is copying the data of this volume');
-  return volumes.replace(record, { ...record, owner: owners.self });
 };
 
 /** True when the copy that a record names has become the volume directory. */

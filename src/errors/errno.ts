@@ -99,6 +99,11 @@ export const errnoOf = (thrown: unknown): string | undefined => {
   return number === undefined ? thrown.code : (NAMELESS[number] ?? thrown.code);
 };
 
+/** For `catch`: a file that does not exist is undefined. Throws everything else again. */
+export const ignoreMissing = (thrown: unknown): undefined => {
+  if (errnoOf(thrown) !== 'ENOENT') throw thrown;
+};
+
 /** The errno whose text ends a line of what a tool has printed in the C locale, or follows the tool's name (e2fsprogs). */
 export const errnoIn = (output: string): string | undefined => {
   const lines = output.split('\n').map((line) => line.trimEnd().replace(/\.$/, ''));

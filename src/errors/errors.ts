@@ -1,7 +1,7 @@
-import { ERRNOS, errnoIn, errnoOf } from './errno.ts';
+import { ERRNOS, errnoIn, errnoOf, ignoreMissing } from './errno.ts';
 import type { ErrorKind } from './error-kind.ts';
 
-export { errnoOf };
+export { errnoOf, ignoreMissing };
 
 /** The only error that leaves a room. Its message is shown to users; its cause is for the log. */
 export class DriverError extends Error {

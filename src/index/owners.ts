@@ -17,6 +17,16 @@ export interface Owners {
   /** True when nobody has worked on a record for so long that anybody may take over. */
   readonly isAbandoned: (pool: Pool, record: OwnedRecord) => boolean;
   /**
+   * Makes this process the owner of a record. Returns its new version, or the record if this process owns it already.
+   * Throws aborted, with `busy` as the reason, while another process works on it.
+   */
+  readonly takeOver: <Kind extends OwnedRecord>(
+    pool: Pool,
+    recordIndex: Pick<RecordIndex<Kind>, 'replace'>,
+    record: Kind,
+    busy: string,
+  ) => Promise<Kind>;
+  /**
    * Works while the record is kept alive. Returns its last version with the value. Throws conflict, and aborts the
    * signal of the work, when another controller has taken over or deleted it.
    */
@@ -33,19 +43,26 @@ export type OwnedRecord = Version & { readonly name: string; readonly state: str
 
 export const createOwners = (self: string, takeoverMs: number): Owners => {
   const seen = new Map<string, { readonly version: Version; readonly at: number }>();
+  const isAbandoned = (pool: Pool, record: OwnedRecord): boolean => {
+    // Nobody else writes to a root that only this node reaches; what another process has left is abandoned.
+    if (pool.reach === 'node' && record.owner !== undefined && record.owner !== self) return true;
+    const key = `${pool.name} ${record.name} ${record.uid}`;
+    const before = seen.get(key);
+    const now = performance.now();
+    if (before !== undefined && sameVersion(before.version, record)) return now - before.at >= takeoverMs;
+    if (seen.size >= MAX_SEEN) seen.clear();
+    seen.set(key, { version: { uid: record.uid, revision: record.revision }, at: now });
+    return false;
+  };
+
   return {
     self,
     takeoverMs,
-    isAbandoned: (pool, record) => {
-      // Nobody else writes to a root that only this node reaches; what another process has left is abandoned.
-      if (pool.reach === 'node' && record.owner !== undefined && record.owner !== self) return true;
-      const key = `${pool.name} ${record.name} ${record.uid}`;
-      const before = seen.get(key);
-      const now = performance.now();
-      if (before !== undefined && sameVersion(before.version, record)) return now - before.at >= takeoverMs;
-      if (seen.size >= MAX_SEEN) seen.clear();
-      seen.set(key, { version: { uid: record.uid, revision: record.revision }, at: now });
-      return false;
+    isAbandoned,
+    takeOver: async (pool, recordIndex, record, busy) => {
+      if (record.owner === self) return record;
+      if (!isAbandoned(pool, record)) throw new DriverError('aborted', busy);
+      return recordIndex.replace(record, { ...record, owner: self });
     },
     work: async (pool, recordIndex, first, signal, work) => {
       if (pool.reach === 'node') return { record: first, value: await work(signal) };

@@ -8,11 +8,7 @@ import { sortMountOptions } from '../requests/mount-options.ts';
 import { makeMountPoint, removeMountPoint } from '../system/mount-point.ts';
 import { type MountEntry, type MountTable, sameDirectory } from '../system/mountinfo.ts';
 import type { Call } from '../volumes/context.ts';
-import type { NodeContext } from './context.ts';
-import { followPool, keepAlive } from './stage.ts';
-
-/** What these operations use of the context. */
-export type PublishContext = Pick<NodeContext, 'indexes' | 'locks' | 'readMounts' | 'step' | 'mounter'>;
+import { followPool, keepAlive, type StageContext } from './stage.ts';
 
 export interface PublishCommand {
   readonly volumeId: string;
@@ -24,7 +20,7 @@ export interface PublishCommand {
 }
 
 /** Binds the staged volume at a pod's target. The mount table alone says what is there: a restart forgets nothing. */
-export const publishVolume = (context: PublishContext, command: PublishCommand, call: Call): Promise<void> => {
+export const publishVolume = (context: StageContext, command: PublishCommand, call: Call): Promise<void> => {
   const { stagingPath, targetPath, location, capability } = command;
   const { pool } = findPool(context, location.pool, 'volume_context.pool');
   const asked = sortMountOptions(capability.mountOptions, pool.mountOptionKind, 'volume_capability.mount.mount_flags');
@@ -44,7 +40,7 @@ export const publishVolume = (context: PublishContext, command: PublishCommand, 
 
 /** Takes the volume from a target and removes the target. Not published, or long gone: fine. */
 export const unpublishVolume = (
-  context: PublishContext,
+  context: StageContext,
   volumeId: string,
   targetPath: string,
   call: Call,

@@ -1,6 +1,6 @@
 import { type FileHandle, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { DriverError, errnoOf, quote } from '../errors/errors.ts';
+import { DriverError, ignoreMissing, quote } from '../errors/errors.ts';
 import { type Command, CommandError, type Exec } from '../subprocess/exec.ts';
 import { withLowPriority } from '../subprocess/low-priority.ts';
 import { withoutSymlinks } from '../subprocess/without-symlinks.ts';
@@ -26,7 +26,7 @@ export const labelTree = async (exec: Exec, directory: FileHandle, project: numb
     await labelFiles(exec, directory, project, files.slice(start, start + BATCH));
   const { dev } = await directory.stat();
   for (const entry of entries.filter((each) => each.isDirectory())) {
-    const inner = await openDirectory(join(pathOf(directory), entry.name)).catch(unlessGone);
+    const inner = await openDirectory(join(pathOf(directory), entry.name)).catch(ignoreMissing);
     if (inner === undefined) continue;
     await using(inner, async () => {
       if ((await inner.stat()).dev === dev) await labelTree(exec, inner, project);
@@ -100,7 +100,3 @@ const chattr = (project: number, ...args: readonly string[]): Command => ({
   binary: '/usr/bin/chattr',
   args: ['-p', String(project), ...args],
 });
-
-const unlessGone = (thrown: unknown): undefined => {
-  if (errnoOf(thrown) !== 'ENOENT') throw thrown;
-};

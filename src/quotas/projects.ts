@@ -1,9 +1,9 @@
 import { randomInt } from 'node:crypto';
-import { type FileHandle, readFile, statfs, unlink } from 'node:fs/promises';
+import { type FileHandle, statfs, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
-import { DriverError, errnoOf } from '../errors/errors.ts';
+import { DriverError } from '../errors/errors.ts';
 import type { OwnFolder } from '../store/own-folder.ts';
-import { createWhole } from '../store/whole-file.ts';
+import { createWhole, readIfThere } from '../store/whole-file.ts';
 import { CommandError, type Exec } from '../subprocess/exec.ts';
 import { withoutNfsMounts } from '../subprocess/without-nfs-mounts.ts';
 import { pathOf } from '../system/directory.ts';
@@ -25,11 +25,7 @@ export interface ProjectTools {
 /** Sizes on XFS and ext4: all that is made in a directory belongs to its project, and a project has a quota. */
 export const createProjects = ({ exec, step, claims, mountPoint }: ProjectTools): SizeEngine => {
   const pathOfClaim = async (id: number): Promise<string> => join(await claims.path(), String(id));
-  const ownerOf = async (id: number): Promise<string | undefined> =>
-    readFile(await pathOfClaim(id), 'utf8').catch((thrown: unknown) => {
-      if (errnoOf(thrown) !== 'ENOENT') throw thrown;
-      return undefined;
-    });
+  const ownerOf = async (id: number): Promise<string | undefined> => readIfThere(await pathOfClaim(id));
 
   /** Of two that want the same id one gets it, also where others use projects on the file system. */
   const claim = async (id: number, name: string): Promise<void> => {

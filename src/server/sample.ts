@@ -1,6 +1,7 @@
 import type { BackgroundContext } from '../background/context.ts';
 import type { Opener } from '../background/open.ts';
 import type { PoolIndex } from '../index/pool-index.ts';
+import { within } from '../system/within.ts';
 import { countUsageLevels, mayEnforce } from '../volumes/limits.ts';
 import type { PoolSample } from './metrics.ts';
 
@@ -32,9 +33,6 @@ export const samplePools = (context: BackgroundContext, opener: Opener): Promise
 
 /** A scrape does not wait for storage that does not answer. */
 const DEADLINE_MS = 2_000;
-
-const within = <Value>(promise: Promise<Value>, ms: number): Promise<Value | undefined> =>
-  Promise.race([promise, new Promise<undefined>((resolve) => setTimeout(resolve, ms, undefined).unref())]);
 
 const samplePool = async (
   { pool, volumes, snapshots }: PoolIndex,

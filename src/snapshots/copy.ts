@@ -6,10 +6,10 @@ import { isConflict } from '../errors/conflicts.ts';
 import { DriverError } from '../errors/errors.ts';
 import { type PoolIndex, snapshotIdOf, volumeIdOf } from '../index/pool-index.ts';
 import type { Context } from '../volumes/context.ts';
-import { rollBackSnapshot } from './delete.ts';
+import { type DeleteContext, rollBackSnapshot } from './delete.ts';
 
 /** What these operations use of the context. */
-export type CopyContext = Pick<Context, 'indexes' | 'locks' | 'purger' | 'copier' | 'owners' | 'step'>;
+export type CopyContext = DeleteContext & Pick<Context, 'owners'>;
 
 /** Starts the copy of a snapshot in the background. This process owns its record, which says `copying`. */
 export const startCopy = (

@@ -12,13 +12,10 @@ import {
   volumeNotFound,
 } from '../index/pool-index.ts';
 import { parseSnapshotParameters } from '../requests/parameters.ts';
-import type { Call, Context } from '../volumes/context.ts';
-import { startCopy } from './copy.ts';
+import type { Call } from '../volumes/context.ts';
+import { type CopyContext, startCopy } from './copy.ts';
 import { finishDeleteSnapshot } from './delete.ts';
 import { requireReady, type SnapshotView, viewSnapshot } from './view.ts';
-
-/** What these operations use of the context. */
-export type CreateContext = Pick<Context, 'indexes' | 'locks' | 'purger' | 'copier' | 'owners' | 'step'>;
 
 export interface SnapshotCommand {
   readonly name: string;
@@ -32,7 +29,7 @@ export interface SnapshotCommand {
  * the copy has failed with, once; the call after that starts again.
  */
 export const createSnapshot = async (
-  context: CreateContext,
+  context: CopyContext,
   command: SnapshotCommand,
   call: Call,
 ): Promise<SnapshotView> => {
@@ -58,7 +55,7 @@ export interface SnapshotPlan {
  * if this call has created it.
  */
 export const startSnapshot = (
-  context: CreateContext,
+  context: CopyContext,
   index: PoolIndex,
   plan: SnapshotPlan,
   call: Call,
@@ -69,23 +66,14 @@ export const startSnapshot = (
     if (before?.state === 'ready' || context.copier.knows(snapshotIdOf(index, plan.name))) return undefined;
     const resolved = await resolveSource(context, { kind: 'volume', id: volumeIdOf(index, plan.volume) });
     const record =
-      before === undefined ? await begin(context, index, plan, resolved) : await takeOver(context, index, before);
+      before === undefined
+        ? await begin(context, index, plan, resolved)
+        : await context.owners.takeOver(index.pool, index.snapshots, before, BUSY);
     startCopy(context, index, resolved, record);
     return before === undefined ? record.uid : undefined;
   });
 
-/** Makes this process the one that copies. Throws aborted while another one does. */
-const takeOver = async (
-  { owners }: CreateContext,
-  { pool, snapshots }: PoolIndex,
-  record: SnapshotRecord,
-): Promise<SnapshotRecord> => {
-  if (record.owner === owners.self) return record;
-  if (!owners.isAbandoned(pool, record)) throw new DriverError('aborted', 'another controller is taking this snapshot');
-  return snapshots.replace(record, { ...record, owner: owners.self });
-};
-
-const refuseOtherPool = ({ indexes }: CreateContext, { pool }: PoolIndex, { name }: SnapshotPlan): void => {
+const refuseOtherPool = ({ indexes }: CopyContext, { pool }: PoolIndex, { name }: SnapshotPlan): void => {
   const other = [...indexes.values()].find((index) => index.pool !== pool && index.snapshots.get(name) !== undefined);
   if (other === undefined) return;
   throw new DriverError('already-exists', `name: a snapshot of this name exists in pool ${other.pool.name}`);
@@ -93,7 +81,7 @@ const refuseOtherPool = ({ indexes }: CreateContext, { pool }: PoolIndex, { name
 
 /** The record that an earlier call has left, with a deletion that was interrupted brought to its end. */
 const readBefore = async (
-  context: CreateContext,
+  context: CopyContext,
   index: PoolIndex,
   plan: SnapshotPlan,
 ): Promise<SnapshotRecord | undefined> => {
@@ -112,7 +100,7 @@ const readBefore = async (
 };
 
 const begin = async (
-  context: CreateContext,
+  context: CopyContext,
   index: PoolIndex,
   plan: SnapshotPlan,
   resolved: ResolvedSource,
@@ -126,8 +114,9 @@ const begin = async (
     owner: context.owners.self,
     createdAt: new Date().toISOString(),
   };
-  if (!(await index.snapshots.create(record)))
-    throw new DriverError('aborted', 'another controller is taking this snapshot');
+  if (!(await index.snapshots.create(record))) throw new DriverError('aborted', BUSY);
   context.step('snapshot record made');
   return record;
 };
+
+const BUSY = 'another controller is taking this snapshot';

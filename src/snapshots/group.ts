@@ -6,13 +6,11 @@ import { DriverError, invalid, quote } from '../errors/errors.ts';
 import { findVolume, type PoolIndex, snapshotIdOf, snapshotLockKey } from '../index/pool-index.ts';
 import { refreshAll } from '../index/refresh.ts';
 import { parseSnapshotParameters } from '../requests/parameters.ts';
-import type { Call, Context } from '../volumes/context.ts';
+import type { Call } from '../volumes/context.ts';
+import type { CopyContext } from './copy.ts';
 import { startSnapshot } from './create.ts';
 import { removeSnapshot, rollBackSnapshot } from './delete.ts';
 import { requireReady, type SnapshotView, viewSnapshot } from './view.ts';
-
-/** What these operations use of the context. */
-export type GroupContext = Pick<Context, 'indexes' | 'locks' | 'purger' | 'copier' | 'owners' | 'step'>;
 
 export interface GroupCommand {
   readonly name: string;
@@ -32,7 +30,7 @@ export interface GroupView {
  * Takes snapshots of several volumes at once, each one after the rules of one; or answers those that are there. When
  * one cannot be taken, none is.
  */
-export const createGroup = (context: GroupContext, command: GroupCommand, call: Call): Promise<GroupView> => {
+export const createGroup = (context: CopyContext, command: GroupCommand, call: Call): Promise<GroupView> => {
   parseSnapshotParameters(command.parameters, 'parameters');
   const volumeIds = [...new Set(command.volumeIds)].sort();
   if (volumeIds.length === 0) throw invalid('source_volume_ids', 'at least one volume');
@@ -52,7 +50,7 @@ export const createGroup = (context: GroupContext, command: GroupCommand, call: 
 };
 
 const completeGroup = async (
-  context: GroupContext,
+  context: CopyContext,
   { name }: SnapshotGroup,
   members: readonly MemberPlan[],
   call: Call,
@@ -67,7 +65,7 @@ const completeGroup = async (
 
 /** Throws not-found, and invalid-argument when the snapshots are not those of the group. */
 export const getGroup = async (
-  context: GroupContext,
+  context: CopyContext,
   groupId: string,
   snapshotIds: readonly string[],
 ): Promise<GroupView> => {
@@ -83,7 +81,7 @@ export const getGroup = async (
 
 /** Deletes all snapshots of a group. An id that is not ours, or gone already, is a success. */
 export const deleteGroup = async (
-  context: GroupContext,
+  context: CopyContext,
   groupId: string,
   snapshotIds: readonly string[],
   call: Call,
@@ -113,7 +111,7 @@ interface MemberPlan {
 
 const groupLockKey = (name: string): string => `group ${name}`;
 
-const findMembers = async (context: GroupContext, group: string): Promise<readonly Member[]> =>
+const findMembers = async (context: CopyContext, group: string): Promise<readonly Member[]> =>
   (await refreshAll(context)).flatMap((index) =>
     index.snapshots.list().flatMap((record) => (record.group?.name === group ? [{ index, record }] : [])),
   );
@@ -126,7 +124,7 @@ const refuseDifferent = (members: readonly Member[], group: SnapshotGroup): void
 
 /** All are looked for before the first is begun. A member that is there stays, though its volume may be gone. */
 const startMembers = async (
-  context: GroupContext,
+  context: CopyContext,
   group: SnapshotGroup,
   before: readonly Member[],
   made: Set<string>,
@@ -156,7 +154,7 @@ const commitMember = (index: PoolIndex, name: string): Promise<SnapshotView> =>
   });
 
 /** What this call has created, unless another call, here or in another controller, has committed it. */
-const takeBack = async (context: GroupContext, group: string, made: ReadonlySet<string>, call: Call): Promise<void> => {
+const takeBack = async (context: CopyContext, group: string, made: ReadonlySet<string>, call: Call): Promise<void> => {
   try {
     for (const { index, record } of await findMembers(context, group)) {
       if (!made.has(record.uid)) continue;
@@ -168,7 +166,7 @@ const takeBack = async (context: GroupContext, group: string, made: ReadonlySet<
   }
 };
 
-const planMember = async (context: GroupContext, volumeId: string, name: string): Promise<MemberPlan> => {
+const planMember = async (context: CopyContext, volumeId: string, name: string): Promise<MemberPlan> => {
   const { record, ...index } = await findVolume(context, volumeId);
   return { id: snapshotIdOf(index, name), index, name, volume: record.name };
 };
@@ -186,7 +184,7 @@ const nameMember = ({ name }: SnapshotGroup, volumeId: string): string =>
 
 const isWhole = ({ group }: SnapshotRecord, count: number): boolean => group?.volumeIds.length === count;
 
-const removeMembers = async (context: GroupContext, members: readonly Member[], call: Call): Promise<void> => {
+const removeMembers = async (context: CopyContext, members: readonly Member[], call: Call): Promise<void> => {
   for (const { index, record } of members) {
     const remove = () => removeSnapshot(context, index, record);
     await context.locks.run([snapshotLockKey(record.name)], call.signal, remove);

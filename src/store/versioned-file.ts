@@ -1,7 +1,7 @@
 import { link, lstat, readdir, rename, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { sameVersion, type Version } from '../domain/version.ts';
-import { errnoOf } from '../errors/errors.ts';
+import { errnoOf, ignoreMissing } from '../errors/errors.ts';
 import type { Step } from '../system/step.ts';
 import { type Change, CONTENT_SUFFIX, nameChange, parseChange, REMOVED_SUFFIX } from './changes.ts';
 import type { OwnFolder } from './own-folder.ts';
@@ -170,8 +170,4 @@ const moved = async (from: string, to: string): Promise<boolean> => {
     if (errnoOf(thrown) !== 'ENOENT') throw thrown;
     return false;
   }
-};
-
-const ignoreMissing = (thrown: unknown): undefined => {
-  if (errnoOf(thrown) !== 'ENOENT') throw thrown;
 };

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { link, lstat, open, readdir, readFile, rmdir, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
-import { errnoOf } from '../errors/errors.ts';
+import { errnoOf, ignoreMissing } from '../errors/errors.ts';
 import type { Step } from '../system/step.ts';
 import type { OwnFolder } from './own-folder.ts';
 
@@ -22,6 +22,7 @@ export const createWhole = async (folder: OwnFolder, name: string, text: string,
     throw thrown;
   } finally {
     step('file linked');
+    // Another process may take a temporary file for one that was left over.
     await unlink(temporary).catch(ignoreMissing);
   }
   await folder.sync();
@@ -56,17 +57,5 @@ export const writeTemporary = async (path: string, text: string): Promise<void> 
   }
 };
 
-/** Another process may take a temporary file for one that was left over. */
-const ignoreMissing = (thrown: unknown): void => {
-  if (errnoOf(thrown) !== 'ENOENT') throw thrown;
-};
-
 /** The text of a file; undefined when there is none. */
-export const readIfThere = async (path: string): Promise<string | undefined> => {
-  try {
-    return await readFile(path, 'utf8');
-  } catch (thrown) {
-    if (errnoOf(thrown) !== 'ENOENT') throw thrown;
-    return undefined;
-  }
-};
+export const readIfThere = (path: string): Promise<string | undefined> => readFile(path, 'utf8').catch(ignoreMissing);

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import type { CopySource } from '../domain/copy.ts';
 import { type Directory, OWN_FOLDER } from '../domain/paths.ts';
 import type { VolumeRecord, VolumeRef } from '../domain/volume.ts';
-import { DriverError, errnoOf, quote } from '../errors/errors.ts';
+import { DriverError, errnoOf, ignoreMissing, quote } from '../errors/errors.ts';
 import { setReadOnly, snapshotSubvolume } from '../quotas/btrfs.ts';
 import { enforceOpen, type SizeEngines } from '../quotas/sizes.ts';
 import { createOwnFolder, type HeldRoot, type OwnFolder } from '../store/own-folder.ts';
@@ -160,10 +160,6 @@ const occupied = (directory: Directory): DriverError =>
 const refuseTaken = (thrown: unknown): never => {
   if (errnoOf(thrown) !== 'ENOENT') throw thrown;
   throw new DriverError('conflict', 'another controller has discarded the copy', { cause: thrown });
-};
-
-const ignoreMissing = (thrown: unknown): void => {
-  if (errnoOf(thrown) !== 'ENOENT') throw thrown;
 };
 
 const nonce = (): string => randomBytes(4).toString('hex');

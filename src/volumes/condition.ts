@@ -3,6 +3,7 @@ import type { VolumeRecord } from '../domain/volume.ts';
 import type { Pool } from '../pools/pool.ts';
 import type { Usage } from '../quotas/sizes.ts';
 import type { DirectoryKind } from '../roots/root.ts';
+import { within } from '../system/within.ts';
 import { limitedOf } from './limits.ts';
 
 /** The health of a volume, as the CSI spec reports it. */
@@ -59,15 +60,6 @@ const MAX_CHECKED = 1_000;
 export const NOT_CHECKED: Condition = {
   abnormal: false,
   message: 'the volume was not checked: it would have taken too long',
-};
-
-const within = async (work: Promise<unknown>, ms: number): Promise<void> => {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<void>((resolve) => {
-    timer = setTimeout(resolve, ms);
-  });
-  await Promise.race([work, late]);
-  clearTimeout(timer);
 };
 
 const describe = (record: VolumeRecord, kind: DirectoryKind, usage: Usage | undefined): Condition => {

@@ -13,14 +13,11 @@ import { ownParameters, parseClaim, parseMutableParameters, parseParameters } fr
 import { renderTemplate } from '../requests/template.ts';
 import type { DirectoryKind } from '../roots/root.ts';
 import type { Call, Context, Topology } from './context.ts';
-import { finishDelete, rollBackCreate } from './delete.ts';
+import { type DeleteContext, finishDelete, rollBackCreate } from './delete.ts';
 import { enforceSize, planLimit } from './limits.ts';
 
 /** What these operations use of the context. */
-export type CreateContext = Pick<
-  Context,
-  'indexes' | 'locks' | 'purger' | 'copier' | 'owners' | 'topology' | 'readMounts' | 'step'
->;
+export type CreateContext = DeleteContext & Pick<Context, 'owners' | 'topology'>;
 
 export interface CreateCommand {
   readonly name: string;

@@ -6,12 +6,9 @@ import type { PoolIndex } from '../index/pool-index.ts';
 import type { ClusterList } from '../requests/cluster.ts';
 import { isInlineId } from '../requests/inline.ts';
 import { adoptDirectory } from './adopt.ts';
-import type { Call, Context } from './context.ts';
-import { deleteVolume } from './delete.ts';
+import type { Call } from './context.ts';
+import { type DeleteContext, deleteVolume } from './delete.ts';
 import { refuseMounted } from './mounted.ts';
-
-/** What these operations use of the context. */
-export type OrphansContext = Pick<Context, 'indexes' | 'locks' | 'purger' | 'copier' | 'readMounts' | 'step'>;
 
 /** Something in a pool that nobody may be using any more. */
 export interface Orphan {
@@ -26,7 +23,7 @@ export interface Orphan {
 
 /** Finds what no volume, no PersistentVolume or no pod belongs to. Changes nothing. The pool must be open. */
 export const findOrphans = async (
-  context: OrphansContext,
+  context: DeleteContext,
   index: PoolIndex,
   cluster: ClusterList,
 ): Promise<readonly Orphan[]> => {
@@ -51,7 +48,7 @@ export const findOrphans = async (
 const ARCHIVE = /(?:^|\/)archived-[^/]*-[0-9a-f]{8}$/;
 
 const judgeRecord = async (
-  context: OrphansContext,
+  context: DeleteContext,
   index: PoolIndex,
   record: VolumeRecord,
   { handles, pods }: ClusterList,
@@ -68,7 +65,7 @@ const judgeRecord = async (
 };
 
 /** Only a local driver sees every mount of a volume. Elsewhere it counts as used unless the pods are known. */
-const isMounted = async (context: OrphansContext, index: PoolIndex, record: VolumeRecord): Promise<boolean> => {
+const isMounted = async (context: DeleteContext, index: PoolIndex, record: VolumeRecord): Promise<boolean> => {
   if (index.pool.reach !== 'node') return true;
   return refuseMounted(context, index, record).then(
     () => false,
@@ -117,7 +114,7 @@ export const requireOrphan = (orphans: readonly Orphan[], directory: string): Or
  * like any volume: renamed into the trash, which is purged afterwards.
  */
 export const removeOrphan = async (
-  context: OrphansContext,
+  context: DeleteContext,
   index: PoolIndex,
   orphan: Orphan,
   call: Call,

@@ -98,7 +98,6 @@ const ORDINARY = new RegExp(
     'FailedScheduling: .*persistentvolumeclaim "[^"]*" not found',
     'FailedMount: .*error processing PVC [^ ]*: PVC is not bound',
     'FailedMount: MountVolume.SetUp failed for volume "kube-api-access-',
-    'FailedMount: .*object "[^"]*"/"kube-root-ca.crt" not registered',
     "FailedMount: .*no relationship found between node '[^']*' and this object",
   ].join('|'),
 );
